@@ -1,1 +1,52 @@
-//! .
+//! What stable Rust lacks for a block layer that may not fail for want of memory: a [`Box`] and an
+//! [`Arc`] whose allocation can fail, and the [`Gate`] that requests pass on their way to a table.
+//!
+//! Depend on it through `dm-core`, which re-exports what its hosts need. All `unsafe` that the
+//! core crates rest on, apart from the SIMD of `dm-btree`, is in this crate.
+//!
+//! ```
+//! use dm_sync::Gate;
+//!
+//! let gate = Gate::new(1, || {}).unwrap();
+//! assert!(gate.enter(0).is_none(), "a new gate is shut");
+//! assert!(gate.open("table").is_ok());
+//! let (table, pass) = gate.enter(0).unwrap();
+//! assert_eq!(*table, "table");
+//! drop(table);
+//! gate.close();
+//! assert!(!gate.is_shut(), "a request is still on its way");
+//! drop(pass);
+//! assert!(gate.is_shut());
+//! ```
+#![no_std]
+#![warn(missing_docs)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod arc;
+mod boxed;
+mod gate;
+
+pub use arc::Arc;
+pub use boxed::try_box;
+pub use gate::{Gate, Guard, Pass};
+
+/// There was not enough memory.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct OutOfMemory;
+
+impl core::fmt::Display for OutOfMemory {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("out of memory")
+    }
+}
+
+impl core::error::Error for OutOfMemory {}
+
+impl From<alloc::collections::TryReserveError> for OutOfMemory {
+    fn from(_: alloc::collections::TryReserveError) -> OutOfMemory {
+        OutOfMemory
+    }
+}
