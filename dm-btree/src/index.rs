@@ -1,0 +1,127 @@
+//! The best form for a given table.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{BTree32, BTree64, BuildError, Group, Node, SectorIndex, Staged};
+
+/// An index in whichever form suits its keys best.
+#[derive(Clone, Debug)]
+pub struct Index {
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Narrow(BTree32<Vec<Node<u32>>>),
+    Wide(BTree64<Vec<Node<u64>>>),
+    Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
+}
+
+impl Index {
+    /// Builds the index of the last sector of each line; they must be strictly increasing.
+    ///
+    /// Fails, and has nothing allocated, if they are not, or if there is no memory.
+    pub fn build(ends: Vec<u64>) -> Result<Index, BuildError> {
+        let form = match ends.last() {
+            Some(last) if u32::try_from(*last).is_ok() => {
+                Form::Narrow(BTree32::build(&ends, Vec::new())?)
+            }
+            Some(_) if is_dense(&ends)? => {
+                Form::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
+            }
+            _ => Form::Wide(BTree64::build(&ends, Vec::new())?),
+        };
+        Ok(Index { form })
+    }
+
+    fn inner(&self) -> &dyn SectorIndex {
+        match &self.form {
+            Form::Narrow(tree) => tree,
+            Form::Wide(tree) => tree,
+            Form::Staged(staged) => staged,
+        }
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.inner().len()
+    }
+
+    /// Whether there are no keys.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of the first key that is not below `sector`; `None` past the last key.
+    #[inline]
+    pub fn lookup(&self, sector: u64) -> Option<usize> {
+        match &self.form {
+            Form::Narrow(tree) => tree.lookup(sector),
+            Form::Wide(tree) => tree.lookup(sector),
+            Form::Staged(staged) => staged.lookup(sector),
+        }
+    }
+
+    /// Looks each of `sectors` up into the place of the same number in `out`.
+    ///
+    /// Stops at the end of the shorter of the two. The cache misses of different sectors overlap.
+    pub fn lookup_batch(&self, sectors: &[u64], out: &mut [Option<usize>]) {
+        self.inner().lookup_batch(sectors, out);
+    }
+
+    /// Key number `n`: the last sector of line `n`. `None` from [`len`](Index::len) on.
+    pub fn key(&self, n: usize) -> Option<u64> {
+        self.inner().key(n)
+    }
+
+    /// The bytes allocated.
+    pub fn memory(&self) -> usize {
+        self.inner().memory()
+    }
+
+    /// Which form it is, and the instructions that search it: `32-bit, scalar`.
+    pub fn form(&self) -> &'static str {
+        match &self.form {
+            Form::Narrow(_) => "32-bit, scalar",
+            Form::Wide(_) => "64-bit, scalar",
+            Form::Staged(_) => "staged, scalar",
+        }
+    }
+}
+
+impl SectorIndex for Index {
+    fn len(&self) -> usize {
+        Index::len(self)
+    }
+
+    #[inline]
+    fn lookup(&self, sector: u64) -> Option<usize> {
+        Index::lookup(self, sector)
+    }
+
+    fn key(&self, n: usize) -> Option<u64> {
+        Index::key(self, n)
+    }
+
+    fn memory(&self) -> usize {
+        Index::memory(self)
+    }
+
+    fn lookup_batch(&self, sectors: &[u64], out: &mut [Option<usize>]) {
+        Index::lookup_batch(self, sectors, out);
+    }
+}
+
+impl fmt::Display for Index {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.form())
+    }
+}
+
+/// Whether the staged form takes less memory than the 64-bit one.
+fn is_dense(ends: &[u64]) -> Result<bool, BuildError> {
+    let (nodes, groups) = Staged::<Vec<Node<u32>>, Vec<Group>>::room_for(ends)?;
+    let wide = BTree64::<Vec<Node<u64>>>::nodes_for(ends.len())?;
+    Ok(nodes.saturating_add(groups) < wide)
+}

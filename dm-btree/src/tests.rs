@@ -1,0 +1,198 @@
+//! One suite that every form passes in every storage, against a linear scan.
+
+use std::vec;
+use std::vec::Vec;
+
+use proptest::prelude::*;
+
+use crate::{BTree, BTree32, BTree64, BuildError, Group, Index, Key, SectorIndex, Staged};
+
+/// The oracle: the number of the first key that is not below `sector`.
+fn scan(keys: &[u64], sector: u64) -> Option<usize> {
+    keys.iter().position(|key| *key >= sector)
+}
+
+/// Runs `check` on each form, in each storage that holds it.
+fn each_form(keys: &[u64], mut check: impl FnMut(&str, &dyn SectorIndex)) {
+    let mut room = vec![<u64 as Key>::FILL; BTree64::<Vec<_>>::nodes_for(keys.len()).unwrap()];
+    check("64-bit lent", &BTree64::build(keys, &mut room[..]).unwrap());
+    check("64-bit owned", &BTree64::build(keys, Vec::new()).unwrap());
+    if room.len() <= 16 {
+        check(
+            "64-bit fixed",
+            &BTree64::build(keys, heapless::Vec::<_, 16>::new()).unwrap(),
+        );
+    }
+    if keys.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
+        let mut room = vec![<u32 as Key>::FILL; BTree32::<Vec<_>>::nodes_for(keys.len()).unwrap()];
+        check("32-bit lent", &BTree32::build(keys, &mut room[..]).unwrap());
+        check("32-bit owned", &BTree32::build(keys, Vec::new()).unwrap());
+        if room.len() <= 16 {
+            check(
+                "32-bit fixed",
+                &BTree32::build(keys, heapless::Vec::<_, 16>::new()).unwrap(),
+            );
+        }
+    }
+    let (nodes, groups) = Staged::<Vec<_>, Vec<_>>::room_for(keys).unwrap();
+    let mut node_room = vec![<u32 as Key>::FILL; nodes];
+    let mut group_room = vec![Group::default(); groups];
+    check(
+        "staged lent",
+        &Staged::build(keys, &mut node_room[..], &mut group_room[..]).unwrap(),
+    );
+    check(
+        "staged owned",
+        &Staged::build(keys, Vec::new(), Vec::new()).unwrap(),
+    );
+    if nodes <= 16 && groups <= 16 {
+        let (nodes, groups) = (heapless::Vec::<_, 16>::new(), heapless::Vec::<_, 16>::new());
+        check("staged fixed", &Staged::build(keys, nodes, groups).unwrap());
+    }
+    let index = Index::build(keys.to_vec()).unwrap();
+    check(index.form(), &index);
+}
+
+/// Checks each key, and lookups at both ends of each range and around them.
+fn agrees(keys: &[u64]) {
+    let mut sectors: Vec<u64> = vec![0, 1, u64::from(u32::MAX), 1 << 32, u64::MAX - 1, u64::MAX];
+    for key in keys {
+        sectors.extend([key.saturating_sub(1), *key, key.saturating_add(1)]);
+    }
+    let expected: Vec<Option<usize>> = sectors
+        .iter()
+        .map(|sector| {
+            let n = keys.partition_point(|key| key < sector);
+            (n < keys.len()).then_some(n)
+        })
+        .collect();
+    each_form(keys, |name, index| {
+        assert_eq!(index.len(), keys.len(), "{name}");
+        assert_eq!(index.is_empty(), keys.is_empty(), "{name}");
+        for (n, key) in keys.iter().enumerate() {
+            assert_eq!(
+                index.key(n),
+                Some(*key),
+                "{name}, key {n} of {}",
+                keys.len()
+            );
+        }
+        assert_eq!(index.key(keys.len()), None, "{name}");
+        assert_eq!(index.key(usize::MAX), None, "{name}");
+        for (sector, expected) in sectors.iter().zip(&expected) {
+            assert_eq!(
+                index.lookup(*sector),
+                *expected,
+                "{name}: {sector} in {} keys",
+                keys.len()
+            );
+        }
+        let mut found = vec![Some(7); sectors.len()];
+        index.lookup_batch(&sectors, &mut found);
+        assert!(
+            found == expected,
+            "{name}: a batch over {} keys",
+            keys.len()
+        );
+    });
+}
+
+#[test]
+fn partition_point_is_a_linear_scan() {
+    let keys = [3, 4, 9, u64::MAX];
+    for sector in [0, 3, 4, 5, 9, 10, u64::MAX] {
+        assert_eq!(
+            Some(keys.partition_point(|key| *key < sector)),
+            scan(&keys, sector)
+        );
+    }
+}
+
+#[test]
+fn small_and_extreme_tables() {
+    let tables: &[&[u64]] = &[
+        &[],
+        &[0],
+        &[u64::MAX],
+        &[0, 1, 2, 3, 4, 5, 6, 7],
+        &[u64::MAX - 1, u64::MAX],
+        &[0, u64::MAX],
+        &[u32::MAX as u64],
+        &[u32::MAX as u64 - 1, u32::MAX as u64],
+        &[u32::MAX as u64, u32::MAX as u64 + 1],
+        &[1 << 32, 1 << 33, 1 << 34, 1 << 63],
+    ];
+    for keys in tables {
+        agrees(keys);
+    }
+}
+
+#[test]
+fn keys_out_of_order_are_refused() {
+    for (keys, at) in [(&[1, 1][..], 1), (&[2, 1], 1), (&[0, 5, 6, 6, 7], 3)] {
+        let refused = Some(BuildError::NotIncreasing { at });
+        assert_eq!(BTree64::build(keys, Vec::new()).err(), refused);
+        assert_eq!(BTree32::build(keys, Vec::new()).err(), refused);
+        assert_eq!(Staged::build(keys, Vec::new(), Vec::new()).err(), refused);
+    }
+}
+
+#[test]
+fn a_key_too_wide_is_refused() {
+    let refused = Some(BuildError::TooWide { at: 1 });
+    assert_eq!(BTree32::build(&[1, 1 << 32], Vec::new()).err(), refused);
+}
+
+#[test]
+fn storage_too_small_is_refused() {
+    let keys: Vec<u64> = (0..65).collect();
+    let refused = Some(BuildError::NoRoom { needed: 10 });
+    assert_eq!(
+        BTree64::build(&keys, heapless::Vec::<_, 9>::new()).err(),
+        refused
+    );
+    assert_eq!(
+        BTree64::build(&keys, &mut [u64::FILL; 9][..]).err(),
+        refused
+    );
+    assert!(BTree64::build(&keys, heapless::Vec::<_, 10>::new()).is_ok());
+}
+
+#[test]
+fn more_keys_than_nodes_can_be_numbered() {
+    let keys = 1 << 36;
+    assert_eq!(
+        BTree::<u64, Vec<_>>::nodes_for(keys),
+        Err(BuildError::TooMany { keys })
+    );
+    let keys = usize::MAX;
+    assert_eq!(
+        BTree::<u32, Vec<_>>::nodes_for(keys),
+        Err(BuildError::TooMany { keys })
+    );
+}
+
+proptest! {
+    #[test]
+    fn random_keys(keys in proptest::collection::btree_set(any::<u64>(), 0..400)) {
+        agrees(&keys.into_iter().collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn random_narrow_keys(keys in proptest::collection::btree_set(any::<u32>(), 0..400)) {
+        agrees(&keys.into_iter().map(u64::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn dense_keys_anywhere(first in any::<u64>(), len in 0..700_u64) {
+        agrees(&(0..len).map_while(|n| first.checked_add(n)).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn any_sequence_builds_or_is_refused(keys in proptest::collection::vec(0..30_u64, 0..8)) {
+        let increasing = keys.is_sorted_by(|a, b| a < b);
+        prop_assert_eq!(BTree64::build(&keys, Vec::new()).is_ok(), increasing);
+        prop_assert_eq!(BTree32::build(&keys, Vec::new()).is_ok(), increasing);
+        prop_assert_eq!(Staged::build(&keys, Vec::new(), Vec::new()).is_ok(), increasing);
+    }
+}

@@ -1,0 +1,85 @@
+//! The tree over keys of one width.
+
+use crate::levels::Levels;
+use crate::{BuildError, Key, Node, SectorIndex, Storage, search};
+
+/// A tree of keys of one width, in nodes that live in `S`.
+#[derive(Clone, Debug)]
+pub struct BTree<K: Key, S> {
+    nodes: S,
+    levels: Levels,
+    len: usize,
+    width: core::marker::PhantomData<K>,
+}
+
+/// A tree of 64-bit keys, 8 a cache line.
+pub type BTree64<S> = BTree<u64, S>;
+
+/// A tree of 32-bit keys, 16 a cache line.
+pub type BTree32<S> = BTree<u32, S>;
+
+impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
+    /// Builds the tree of `keys`, which must be strictly increasing, in `storage`.
+    ///
+    /// [`nodes_for`](BTree::nodes_for) says how many nodes it takes.
+    pub fn build(keys: &[u64], mut storage: S) -> Result<Self, BuildError> {
+        check::<K>(keys)?;
+        let (levels, needed) = Levels::lay_out::<K>(keys.len(), 0)?;
+        let nodes = storage.reset(needed, K::FILL)?;
+        search::fill(nodes, &levels, keys.len(), |n| {
+            keys.get(n)
+                .and_then(|key| K::try_from(*key).ok())
+                .unwrap_or(K::MAX)
+        });
+        Ok(BTree {
+            nodes: storage,
+            levels,
+            len: keys.len(),
+            width: core::marker::PhantomData,
+        })
+    }
+
+    /// How many nodes a tree of `keys` keys takes.
+    pub fn nodes_for(keys: usize) -> Result<usize, BuildError> {
+        Levels::lay_out::<K>(keys, 0).map(|(_, nodes)| nodes)
+    }
+}
+
+impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    #[inline]
+    fn lookup(&self, sector: u64) -> Option<usize> {
+        let key = K::try_from(sector).ok()?;
+        let n = search::descend(self.nodes.as_ref(), &self.levels, key, search::below);
+        (n < self.len).then_some(n)
+    }
+
+    fn key(&self, n: usize) -> Option<u64> {
+        let leaf = self.levels.leaves().checked_add(n / K::PER_NODE)?;
+        let node = self.nodes.as_ref().get(leaf)?;
+        let key = node.0.as_ref().get(n % K::PER_NODE)?;
+        (n < self.len).then_some((*key).into())
+    }
+
+    fn memory(&self) -> usize {
+        self.nodes.bytes()
+    }
+}
+
+/// Checks that keys are strictly increasing and fit.
+pub(crate) fn check<K: Key>(keys: &[u64]) -> Result<(), BuildError> {
+    let mut before = None;
+    for (at, key) in keys.iter().enumerate() {
+        if before.is_some_and(|before| before >= *key) {
+            return Err(BuildError::NotIncreasing { at });
+        }
+        if K::try_from(*key).is_err() {
+            return Err(BuildError::TooWide { at });
+        }
+        before = Some(*key);
+    }
+    Ok(())
+}
