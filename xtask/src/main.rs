@@ -1,2 +1,45 @@
-//! .
-fn main() {}
+//! The project's chores, run as `cargo xtask <chore>`: tests, set-up, benchmarks.
+//!
+//! Every command a chore runs is printed before it runs, so that it can be repeated by hand.
+
+use std::process::ExitCode;
+
+use cli::Chore;
+use failure::Failure;
+
+mod bare_metal;
+mod cli;
+mod failure;
+mod rust_src;
+mod setup;
+mod shell;
+mod steps;
+
+fn main() -> ExitCode {
+    let done = cli::parse(lexopt::Parser::from_env()).and_then(|chore| match chore {
+        Chore::Help => {
+            print!("{}", cli::help());
+            Ok(())
+        }
+        Chore::Setup => setup::run(),
+        Chore::Test { only, keep_going } => steps::run(&only, keep_going),
+        Chore::Bench { name, args } => bench(name.as_deref(), &args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs one benchmark, or all of them; `args` go to the benchmark itself.
+fn bench(name: Option<&str>, args: &[String]) -> Result<(), Failure> {
+    let mut cargo = shell::cargo(&["bench", "--package", "dm-benches"]);
+    match name {
+        Some(name) => cargo.args(["--bench", name]),
+        None => cargo.arg("--benches"),
+    };
+    shell::run(cargo.arg("--").args(args))
+}

@@ -1,0 +1,98 @@
+//! The command line.
+
+use std::fmt::Write as _;
+
+use lexopt::prelude::*;
+
+use crate::failure::Failure;
+use crate::steps::{STEPS, Step};
+
+/// What to do.
+pub(crate) enum Chore {
+    Help,
+    Setup,
+    /// The steps to run (all of them, when empty), and whether to go on after one failed.
+    Test {
+        only: Vec<&'static Step>,
+        keep_going: bool,
+    },
+    /// One benchmark, or all of them, and arguments for it.
+    Bench {
+        name: Option<String>,
+        args: Vec<String>,
+    },
+}
+
+pub(crate) fn help() -> String {
+    let mut help = "\
+cargo xtask test [--only STEP[,STEP]...] [--keep-going]   every check, or only these
+cargo xtask setup                                         install what the checks need
+cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
+
+The steps of `test`, in order; it stops at the first that fails, unless told to keep going:
+"
+    .to_owned();
+    for step in STEPS {
+        let _ = writeln!(help, "  {:<12}{}", step.name, step.what);
+    }
+    help
+}
+
+pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    match args.next()? {
+        None | Some(Short('h') | Long("help")) => Ok(Chore::Help),
+        Some(Value(chore)) => match chore.string()?.as_str() {
+            "help" => Ok(Chore::Help),
+            "setup" => none_left(args, Chore::Setup),
+            "test" => test(args),
+            "bench" => bench(args),
+            other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
+        },
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+fn test(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    let mut only = Vec::new();
+    let mut keep_going = false;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("only") => {
+                for name in args.value()?.string()?.split(',') {
+                    only.push(step(name)?);
+                }
+            }
+            Long("keep-going") => keep_going = true,
+            Short('h') | Long("help") => return Ok(Chore::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Test { only, keep_going })
+}
+
+fn step(name: &str) -> Result<&'static Step, lexopt::Error> {
+    let found = STEPS.iter().find(|step| step.name == name);
+    found.ok_or_else(|| format!("there is no step `{name}`").into())
+}
+
+fn bench(args: lexopt::Parser) -> Result<Chore, Failure> {
+    let mut args = args;
+    let mut words = Vec::new();
+    for word in args.raw_args()? {
+        words.push(word.string()?);
+    }
+    let named = words.first().is_some_and(|word| !word.starts_with('-'));
+    let name = named.then(|| words.remove(0));
+    Ok(Chore::Bench { name, args: words })
+}
+
+fn none_left(mut args: lexopt::Parser, chore: Chore) -> Result<Chore, Failure> {
+    match args.next()? {
+        None => Ok(chore),
+        Some(Short('h') | Long("help")) => Ok(Chore::Help),
+        Some(other) => Err(other.unexpected().into()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

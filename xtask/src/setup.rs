@@ -1,0 +1,136 @@
+//! Installs what the tests need and the system lacks.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::process::Command;
+
+use crate::failure::Failure;
+use crate::{bare_metal, shell};
+
+/// A program the tests run, the Debian package that has it, and what it is for.
+struct Tool {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+const TOOLS: &[Tool] = &[
+    tool("fio", "fio", "verified I/O over NBD and files"),
+    tool("nbdinfo", "libnbd-bin", "an NBD client"),
+    tool("nbdcopy", "libnbd-bin", "an NBD client"),
+    tool("qemu-img", "qemu-utils", "an NBD client"),
+    tool("nbdkit", "nbdkit", "an NBD server to compare with"),
+    tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
+    tool("mkfs.xfs", "xfsprogs", "a file system on a mapped device"),
+    tool("bonnie++", "bonnie++", "the proposal's own benchmark"),
+    tool(
+        "fusermount3",
+        "fuse3",
+        "mounting the control filesystem without root",
+    ),
+    tool(
+        "valgrind",
+        "valgrind",
+        "counting instructions, memory errors",
+    ),
+];
+
+const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {
+    Tool {
+        program,
+        package,
+        why,
+    }
+}
+
+/// Installs what is missing, and says what and why; fails, saying what to install, where it cannot.
+pub(crate) fn run() -> Result<(), Failure> {
+    packages()?;
+    component("fmt", "rustfmt")?;
+    component("clippy", "clippy")?;
+    bare_metal::provide().map(|core| println!("setup: core for {}: {core}", bare_metal::TARGET))
+}
+
+/// Installs the packages of the programs that are missing.
+fn packages() -> Result<(), Failure> {
+    let missing = missing(shell::has);
+    if missing.is_empty() {
+        println!("setup: every program the tests run is here");
+        return Ok(());
+    }
+    for Tool {
+        program,
+        package,
+        why,
+    } in &missing
+    {
+        println!("setup: {program} is missing ({why}), and is in the package {package}");
+    }
+    let programs: Vec<_> = missing.iter().map(|tool| tool.program).collect();
+    if !shell::has("apt-get") {
+        return Err(Failure::NoAptGet(programs.join(", ")));
+    }
+    let mut packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+    packages.dedup();
+    let Some(sudo) = sudo() else {
+        let packages = packages.join(" ");
+        return Err(Failure::Packages {
+            programs: programs.join(", "),
+            command: format!("apt-get update && apt-get install --yes {packages}"),
+        });
+    };
+    // An archive that is down need not be one of those that are needed: let the install decide.
+    if let Err(failure) = shell::run(apt_get(sudo).arg("update")) {
+        println!("setup: {failure}; trying with the lists that are here");
+    }
+    shell::run(
+        apt_get(sudo)
+            .args(["install", "--yes", "--no-install-recommends"])
+            .args(packages),
+    )
+}
+
+/// Those tools whose program `has` does not find.
+fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| !has(tool.program)).collect()
+}
+
+/// What to write before a command that needs root: nothing, or sudo where it asks for no password.
+fn sudo() -> Option<&'static [&'static str]> {
+    if fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0) {
+        return Some(&[]);
+    }
+    let works = shell::succeeds(&mut shell::command("sudo", &["-n", "true"]));
+    works.then_some(&["sudo", "-n"])
+}
+
+fn apt_get(sudo: &[&str]) -> Command {
+    let words = [sudo, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]].concat();
+    let mut command = shell::command(words[0], &words[1..]);
+    command.args([
+        "--quiet=2",
+        "--option=DPkg::Lock::Timeout=300",
+        "--option=DPkg::Use-Pty=0",
+    ]);
+    command
+}
+
+/// Adds a component of the toolchain, where `cargo <command>` is missing and rustup can.
+fn component(command: &str, component: &'static str) -> Result<(), Failure> {
+    let here = || shell::succeeds(&mut shell::cargo(&[command, "--version"]));
+    if here() {
+        return Ok(());
+    }
+    println!("setup: `cargo {command}` is missing, adding rustup's {component}");
+    let added = shell::run(&mut shell::command(
+        "rustup",
+        &["component", "add", component],
+    ));
+    if added.is_ok() && here() {
+        return Ok(());
+    }
+    Err(Failure::Component { component })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,121 @@
+//! The steps of `cargo xtask test`.
+
+use std::time::{Duration, Instant};
+
+use crate::failure::Failure;
+use crate::{bare_metal, setup, shell};
+
+/// One check: passes, or says why not.
+pub(crate) struct Step {
+    pub(crate) name: &'static str,
+    pub(crate) what: &'static str,
+    run: fn() -> Result<(), Failure>,
+}
+
+/// Every step, in the order they run: what fails sooner comes first.
+pub(crate) const STEPS: &[Step] = &[
+    Step {
+        name: "setup",
+        what: "install what the other steps need and the system lacks",
+        run: setup::run,
+    },
+    Step {
+        name: "fmt",
+        what: "the source is formatted",
+        run: || cargo(&["fmt", "--all", "--check"]),
+    },
+    Step {
+        name: "clippy",
+        what: "no warning in any target of any crate",
+        run: || {
+            cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ])
+        },
+    },
+    Step {
+        name: "doc",
+        what: "the documentation builds without a warning",
+        run: doc,
+    },
+    Step {
+        name: "test",
+        what: "unit, property and integration tests; the examples build",
+        run: || {
+            cargo(&[
+                "test",
+                "--workspace",
+                "--lib",
+                "--bins",
+                "--tests",
+                "--examples",
+            ])
+        },
+    },
+    Step {
+        name: "doctest",
+        what: "the examples in the documentation",
+        run: || cargo(&["test", "--workspace", "--doc"]),
+    },
+    Step {
+        name: "bare-metal",
+        what: "the no_std crates build where there is no operating system",
+        run: bare_metal::run,
+    },
+];
+
+/// Runs these steps (all of them, when none is named) and prints how each went.
+pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failure> {
+    let chosen: Vec<&Step> = if only.is_empty() {
+        STEPS.iter().collect()
+    } else {
+        only.to_vec()
+    };
+    let mut summary = Vec::new();
+    let mut failed = 0;
+    for step in chosen {
+        if failed > 0 && !keep_going {
+            summary.push(format!("  not run  {}", step.name));
+            continue;
+        }
+        eprintln!("\n== {}: {}", step.name, step.what);
+        let start = Instant::now();
+        let result = (step.run)();
+        let took = seconds(start.elapsed());
+        match result {
+            Ok(()) => {
+                eprintln!("== {}: ok, {took}", step.name);
+                summary.push(format!("  ok       {:<12}{took:>9}", step.name));
+            }
+            Err(failure) => {
+                eprintln!("== {}: FAILED, {took}: {failure}", step.name);
+                summary.push(format!("  FAILED   {:<12}{took:>9}  {failure}", step.name));
+                failed += 1;
+            }
+        }
+    }
+    eprintln!("\n== summary\n{}", summary.join("\n"));
+    if failed > 0 {
+        Err(Failure::Steps(failed))
+    } else {
+        Ok(())
+    }
+}
+
+fn cargo(args: &[&str]) -> Result<(), Failure> {
+    shell::run(&mut shell::cargo(args))
+}
+
+fn doc() -> Result<(), Failure> {
+    let mut cargo = shell::cargo(&["doc", "--workspace", "--no-deps"]);
+    shell::run(cargo.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
