@@ -1,0 +1,67 @@
+//! Where in a text something stands: line and column.
+
+use core::fmt;
+
+/// A place in a text, both numbers from 1.
+///
+/// A column counts characters, not bytes; a byte that is not UTF-8 counts as one. Both numbers stop
+/// at `u32::MAX`.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Position {
+    /// The line, from 1.
+    pub line: u32,
+    /// The column in characters, from 1.
+    pub column: u32,
+}
+
+impl Position {
+    /// The first character of a text.
+    pub const START: Position = Position { line: 1, column: 1 };
+
+    /// The place just behind `text`, where `text` starts here.
+    ///
+    /// Takes time in proportion to `text`, so it is only asked once there is an error to report.
+    pub(crate) fn after(self, text: &[u8]) -> Position {
+        text.utf8_chunks().fold(self, |at, chunk| {
+            let mut at = at.after_str(chunk.valid());
+            at.column = at.column.saturating_add(saturate(chunk.invalid().len()));
+            at
+        })
+    }
+
+    fn after_str(self, text: &str) -> Position {
+        let (lines, last) = match text.rsplit_once('\n') {
+            Some((before, last)) => (
+                before
+                    .bytes()
+                    .filter(|&b| b == b'\n')
+                    .count()
+                    .saturating_add(1),
+                last,
+            ),
+            None => (0, text),
+        };
+        let start = if lines == 0 {
+            self.column
+        } else {
+            Position::START.column
+        };
+        Position {
+            line: self.line.saturating_add(saturate(lines)),
+            column: start.saturating_add(saturate(last.chars().count())),
+        }
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.line, self.column)
+    }
+}
+
+fn saturate(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests;
