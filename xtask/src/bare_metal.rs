@@ -28,11 +28,18 @@ pub(crate) enum Core {
     Source(PathBuf),
 }
 
-/// Builds each crate by itself, so that none gets a feature which only another asks for.
+/// Builds each crate by itself and with no feature on, so that none leans on what another asks for.
 pub(crate) fn run() -> Result<(), Failure> {
     let core = provide()?;
     for name in CRATES {
-        let mut cargo = shell::cargo(&["rustc", "--lib", "--package", name, "--target", TARGET]);
+        let mut cargo = shell::cargo(&[
+            "rustc",
+            "--lib",
+            "--no-default-features",
+            "--target",
+            TARGET,
+        ]);
+        cargo.args(["--package", name]);
         if let Core::Source(library) = &core {
             cargo.arg("-Zbuild-std=core,alloc");
             // Stable cargo builds `core` only when told that it may, and looks for its source in the
