@@ -6,6 +6,7 @@
 extern crate std;
 
 mod args;
+pub mod concise;
 mod error;
 mod escaped;
 mod excerpt;

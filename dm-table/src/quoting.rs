@@ -4,6 +4,7 @@
 //! The boot-line grammar adds a layer of its own below: there a backslash first takes a `,`, `;` or
 //! backslash out of that grammar, and what is left is a table line with its own backslashes.
 
+use core::fmt::{self, Write};
 use core::str::Chars;
 
 /// How many layers of backslashes stand between the text and its meaning.
@@ -52,6 +53,19 @@ impl Quoting {
             }
         }
         at
+    }
+
+    /// Where `text` starts and ends without the blanks around it.
+    pub(crate) fn trim(self, text: &[u8]) -> (usize, usize) {
+        let start = self.skip_blanks(text, 0);
+        let mut end = start;
+        let mut at = start;
+        while at < text.len() {
+            let word = self.word_end(text, at);
+            end = word;
+            at = self.skip_blanks(text, word);
+        }
+        (start, end)
     }
 
     /// The offset of the first backslash that quotes nothing.
@@ -115,6 +129,12 @@ impl Iterator for Unescaped<'_> {
             Some('\\') => self.unit().or(Some('\\')),
             other => other,
         }
+    }
+}
+
+impl fmt::Display for Unescaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.clone().try_for_each(|c| f.write_char(c))
     }
 }
 
