@@ -46,6 +46,10 @@ pub(crate) fn run() -> Result<(), Failure> {
             // toolchain only, unless told where.
             cargo.env("RUSTC_BOOTSTRAP", "1");
             cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
+            // Build scripts look at that permission too: elsewhere, so that the host's build stays.
+            cargo
+                .arg("--target-dir")
+                .arg(shell::scratch().join("bare-metal"));
         }
         shell::run(cargo.args(["--", "-D", "warnings"]))?;
     }
@@ -62,12 +66,12 @@ pub(crate) fn provide() -> Result<Core, Failure> {
     if let Some(library) = toolchain.source() {
         return Ok(Core::Source(library));
     }
-    println!("setup: `core` for {TARGET} is missing (building the no_std crates for it)");
+    eprintln!("setup: `core` for {TARGET} is missing (building the no_std crates for it)");
     let added = shell::run(&mut shell::command("rustup", &["target", "add", TARGET]));
     if added.is_ok() && built.is_dir() {
         return Ok(Core::Built);
     }
-    println!("setup: without rustup, getting the source of `core` from a Debian package");
+    eprintln!("setup: rustup cannot add it; getting the source of `core` from a Debian package");
     match toolchain.fetch_source() {
         Ok(library) => Ok(Core::Source(library)),
         Err(why) => Err(Failure::NoCore {

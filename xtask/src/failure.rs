@@ -19,15 +19,15 @@ pub(crate) enum Failure {
     #[error("{}: {source}", path.display())]
     File { path: PathBuf, source: io::Error },
 
-    #[error("{programs} missing; install as root, then run this again:\n    {command}")]
+    #[error("{programs}: not installed; as root, run this, then try again:\n    {command}")]
     Packages { programs: String, command: String },
 
-    #[error("{0} missing; install the packages of your system that have them")]
+    #[error("{0}: not installed, and there is no apt-get; install your system's packages of them")]
     NoAptGet(String),
 
     #[error(
-        "`cargo {component}` is missing; add it: `rustup component add {component}`, \
-         or the package of it that goes with your rustc"
+        "{component}: not installed; run `rustup component add {component}`, or install the package \
+         of it that goes with your rustc"
     )]
     Component { component: &'static str },
 
@@ -57,6 +57,6 @@ pub(crate) enum Failure {
     #[error("`rustc --version --verbose` names no release")]
     NoRelease,
 
-    #[error("{0} of the steps failed")]
-    Steps(usize),
+    #[error("steps that failed: {0}")]
+    Steps(String),
 }

@@ -48,14 +48,14 @@ pub(crate) fn run() -> Result<(), Failure> {
     packages()?;
     component("fmt", "rustfmt")?;
     component("clippy", "clippy")?;
-    bare_metal::provide().map(|core| println!("setup: core for {}: {core}", bare_metal::TARGET))
+    bare_metal::provide().map(|core| eprintln!("setup: core for {}: {core}", bare_metal::TARGET))
 }
 
 /// Installs the packages of the programs that are missing.
 fn packages() -> Result<(), Failure> {
     let missing = missing(shell::has);
     if missing.is_empty() {
-        println!("setup: every program the tests run is here");
+        eprintln!("setup: every program the tests run is here");
         return Ok(());
     }
     for Tool {
@@ -64,30 +64,40 @@ fn packages() -> Result<(), Failure> {
         why,
     } in &missing
     {
-        println!("setup: {program} is missing ({why}), and is in the package {package}");
+        eprintln!("setup: {program} is missing ({why}), and is in the package {package}");
     }
-    let programs: Vec<_> = missing.iter().map(|tool| tool.program).collect();
     if !shell::has("apt-get") {
-        return Err(Failure::NoAptGet(programs.join(", ")));
+        return Err(Failure::NoAptGet(programs(&missing)));
     }
     let mut packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
     packages.dedup();
     let Some(sudo) = sudo() else {
-        let packages = packages.join(" ");
-        return Err(Failure::Packages {
-            programs: programs.join(", "),
-            command: format!("apt-get update && apt-get install --yes {packages}"),
-        });
+        return Err(not_installed(&missing, &packages));
     };
     // An archive that is down need not be one of those that are needed: let the install decide.
     if let Err(failure) = shell::run(apt_get(sudo).arg("update")) {
-        println!("setup: {failure}; trying with the lists that are here");
+        eprintln!("setup: {failure}; trying with the lists that are here");
     }
-    shell::run(
-        apt_get(sudo)
-            .args(["install", "--yes", "--no-install-recommends"])
-            .args(packages),
-    )
+    let mut install = apt_get(sudo);
+    install.args(["install", "--yes", "--no-install-recommends"]);
+    shell::run(install.args(&packages))?;
+    if missing.iter().any(|tool| !shell::has(tool.program)) {
+        return Err(not_installed(&missing, &packages));
+    }
+    Ok(())
+}
+
+fn not_installed(missing: &[&Tool], packages: &[&str]) -> Failure {
+    let packages = packages.join(" ");
+    Failure::Packages {
+        programs: programs(missing),
+        command: format!("apt-get update && apt-get install --yes {packages}"),
+    }
+}
+
+fn programs(missing: &[&Tool]) -> String {
+    let names: Vec<_> = missing.iter().map(|tool| tool.program).collect();
+    names.join(", ")
 }
 
 /// Those tools whose program `has` does not find.
@@ -121,7 +131,7 @@ fn component(command: &str, component: &'static str) -> Result<(), Failure> {
     if here() {
         return Ok(());
     }
-    println!("setup: `cargo {command}` is missing, adding rustup's {component}");
+    eprintln!("setup: `cargo {command}` is missing, adding rustup's {component}");
     let added = shell::run(&mut shell::command(
         "rustup",
         &["component", "add", component],

@@ -76,10 +76,11 @@ pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failur
     } else {
         only.to_vec()
     };
+    let begin = Instant::now();
     let mut summary = Vec::new();
-    let mut failed = 0;
+    let mut failed = Vec::new();
     for step in chosen {
-        if failed > 0 && !keep_going {
+        if !failed.is_empty() && !keep_going {
             summary.push(format!("  not run  {}", step.name));
             continue;
         }
@@ -94,17 +95,17 @@ pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failur
             }
             Err(failure) => {
                 eprintln!("== {}: FAILED, {took}: {failure}", step.name);
-                summary.push(format!("  FAILED   {:<12}{took:>9}  {failure}", step.name));
-                failed += 1;
+                summary.push(format!("  FAILED   {:<12}{took:>9}", step.name));
+                failed.push(step.name);
             }
         }
     }
     eprintln!("\n== summary\n{}", summary.join("\n"));
-    if failed > 0 {
-        Err(Failure::Steps(failed))
-    } else {
-        Ok(())
+    eprintln!("  total    {:<12}{:>9}", "", seconds(begin.elapsed()));
+    if failed.is_empty() {
+        return Ok(());
     }
+    Err(Failure::Steps(failed.join(", ")))
 }
 
 fn cargo(args: &[&str]) -> Result<(), Failure> {
