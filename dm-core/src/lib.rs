@@ -1,1 +1,42 @@
-//! .
+//! A device mapper as a library.
+//!
+//! A *mapped device* is a virtual block device. Its *table* maps ranges of 512-byte sectors onto
+//! *targets*, and a target says where on which device a request goes. [`DeviceMapper`] holds the
+//! mapped devices; a [`Host`] supplies the block layer underneath: a kernel, a process, a
+//! simulator, or yours. `examples/host.rs` is a whole host in about a hundred lines, and
+//! `examples/target.rs` a target type of one's own.
+//!
+//! This crate promises that it never blocks, never panics, never allocates without being able to
+//! say [`OutOfMemory`], and touches nothing but its host. Every request that is submitted completes
+//! once. What is loaded is validated whole before anything changes.
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod device;
+mod host;
+mod load;
+mod mapper;
+mod name;
+mod open;
+mod route;
+mod table;
+
+pub use device::{Change, ChangeError, MappedDevice, OpenDeviceError, SendError, State};
+pub use dm_btree as btree;
+pub use dm_sync::{Arc, OutOfMemory, Pass, Text, try_box};
+pub use dm_table as table_text;
+pub use dm_table::{Sector, SectorRange, Sectors};
+pub use dm_targets as targets;
+pub use dm_targets::{IoError, Op, OpenError, Registry, TargetType};
+pub use host::{Bio, BioFlags, BioOp, Device, Host, Limits, Mode, Queue};
+pub use load::{LoadError, LoadFailed, LoadReason};
+pub use mapper::{
+    CreateError, CreateOptions, DeviceMapper, LoadDeviceError, RemoveError, RenameError,
+};
+pub use name::{DeviceName, Minor, NameError, Uuid, UuidError};
+pub use open::Open;
+pub use table::{MAX_DEPTH, Table, TableLine};

@@ -28,10 +28,12 @@ extern crate std;
 mod arc;
 mod boxed;
 mod gate;
+mod text;
 
 pub use arc::Arc;
 pub use boxed::try_box;
 pub use gate::{Gate, Guard, Pass};
+pub use text::Text;
 
 /// There was not enough memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

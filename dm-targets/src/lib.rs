@@ -1,1 +1,46 @@
-//! .
+//! Target types of the device mapper: what a line of a table can map its sectors onto.
+//!
+//! Depend on this crate to write a target type of your own; to use the ones that are here, depend
+//! on `dm-core`, which re-exports it. Targets know neither a block layer nor a lock: a
+//! [`TargetType`] makes a [`Target`] from the words of a table line, and the target says, as a
+//! plain function of position and length, where a request goes. So the same target runs in a
+//! kernel, in a process and in a simulator, and can be tested without any of them.
+//!
+//! ```
+//! use dm_targets::{Map, Op, Registry, Request, Target};
+//! use dm_targets::table::{Sector, Sectors};
+//!
+//! let registry = Registry::with_builtins().unwrap();
+//! assert_eq!(registry.find("io-err").unwrap().name(), "error");
+//! let names: Vec<_> = registry.iter().map(|t| t.name()).collect();
+//! assert_eq!(names, ["error", "linear", "striped", "zero"]);
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub use dm_sync::OutOfMemory;
+pub use dm_table as table;
+
+mod construct;
+mod error;
+mod linear;
+mod reciprocal;
+mod registry;
+mod striped;
+mod target;
+mod zero;
+
+#[cfg(test)]
+mod testing;
+
+pub use construct::{CtrError, CtrReason, DeviceId, Devices, Extent, OpenError};
+pub use error::ErrorTarget;
+pub use linear::Linear;
+pub use registry::{RegisterError, Registry};
+pub use striped::Striped;
+pub use target::{DeviceNames, IoError, Map, MessageError, Op, Request, Target, TargetType};
+pub use zero::Zero;

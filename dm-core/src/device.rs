@@ -1,0 +1,533 @@
+//! A mapped device: its tables, its state, and the requests that wait while it is suspended.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use dm_sync::{Arc, Gate, OutOfMemory, Text};
+use dm_table::{Args, Sector, Sectors};
+use dm_targets::{IoError, MessageError};
+use lock_api::{Mutex, MutexGuard};
+
+use crate::{Bio, DeviceName, Host, Minor, Open, Queue, Table, Uuid};
+
+/// A virtual block device; clones are the same device.
+///
+/// It is *empty* until its first table is bound, and then *active* or *suspended*. A table that is
+/// loaded waits in the inactive slot until the device is resumed.
+///
+/// - Getters: [`name`](Self::name), [`state`](Self::state), [`events`](Self::events),
+///   [`table`](Self::table), ...
+/// - Inputs: [`suspend`](Self::suspend), [`resume`](Self::resume), [`clear`](Self::clear),
+///   [`message`](Self::message); requests come in through [`Open::submit`].
+/// - After [`Host::notify`]: [`settle`](Self::settle).
+pub struct MappedDevice<H: Host> {
+    shared: Arc<Shared<H>>,
+}
+
+struct Shared<H: Host> {
+    host: Arc<H>,
+    minor: Minor,
+    gate: Gate<Arc<Table<H>>>,
+    events: AtomicU64,
+    inner: Mutex<H::Lock, Inner<H>>,
+}
+
+struct Inner<H: Host> {
+    name: DeviceName,
+    uuid: Option<Uuid>,
+    phase: Phase,
+    live: Option<Arc<Table<H>>>,
+    inactive: Option<Arc<Table<H>>>,
+    held: H::Queue,
+    opens: u32,
+    /// What was wrong with the table that was loaded last.
+    load_errors: Option<Arc<Text>>,
+    /// What the last message was answered with.
+    answer: Option<Arc<Text>>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Empty,
+    Active,
+    /// The gate is closed, and requests that came before are still on their way.
+    Draining(Then),
+    Suspended,
+    Removed,
+}
+
+/// What happens when a device has drained.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Then {
+    Suspend,
+    Resume,
+    Remove,
+}
+
+/// Tables that are no longer needed, to be dropped where no lock is held.
+type Discarded<H> = [Option<Arc<Table<H>>>; 3];
+
+/// What a mapped device does with requests.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum State {
+    /// It has no table; requests fail.
+    Empty,
+    /// It passes requests on.
+    Active,
+    /// It holds requests back.
+    Suspended,
+}
+
+/// Why a device did not change its state, or its tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangeError {
+    /// It has no table, and none was loaded.
+    #[error("the device has no table; load one first")]
+    NoTable,
+    /// It was removed.
+    #[error("the device was removed")]
+    Removed,
+}
+
+/// Why a device was not opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenDeviceError {
+    /// It was removed.
+    #[error("the device was removed")]
+    Removed,
+}
+
+/// Why a message was not delivered, or not obeyed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// There is no live table.
+    #[error("the device has no table")]
+    NoTable,
+    /// No line covers the sector.
+    #[error("sector {sector} is past the end of the table, {size} sectors")]
+    OutOfRange {
+        /// The sector that was named.
+        sector: Sector,
+        /// The length of the table.
+        size: Sectors,
+    },
+    /// The target refused it.
+    #[error("{0}")]
+    Refused(#[from] MessageError),
+}
+
+/// A change of a device that waits for its requests to drain.
+///
+/// It takes place whether or not somebody waits for it, as long as the host keeps to
+/// [`Host::notify`].
+#[must_use = "the change may not have taken place yet"]
+pub struct Change<H: Host> {
+    device: MappedDevice<H>,
+}
+
+impl<H: Host> Change<H> {
+    /// Whether it has taken place. Ask again after [`Host::notify`].
+    pub fn is_done(&self) -> bool {
+        self.device.settle();
+        !matches!(self.device.lock().phase, Phase::Draining(_))
+    }
+
+    /// The device that changes.
+    pub fn device(&self) -> &MappedDevice<H> {
+        &self.device
+    }
+}
+
+impl<H: Host> MappedDevice<H> {
+    pub(crate) fn new(
+        host: Arc<H>,
+        name: DeviceName,
+        minor: Minor,
+        uuid: Option<Uuid>,
+    ) -> Result<MappedDevice<H>, OutOfMemory> {
+        let waker = host.clone();
+        let gate = Gate::new(host.lanes(), move || waker.notify(minor))?;
+        let inner = Mutex::new(Inner {
+            name,
+            uuid,
+            phase: Phase::Empty,
+            live: None,
+            inactive: None,
+            held: H::Queue::default(),
+            opens: 0,
+            load_errors: None,
+            answer: None,
+        });
+        let shared = Shared {
+            host,
+            minor,
+            gate,
+            events: AtomicU64::new(0),
+            inner,
+        };
+        Ok(MappedDevice {
+            shared: Arc::try_new(shared)?,
+        })
+    }
+
+    /// Its name at this moment.
+    pub fn name(&self) -> DeviceName {
+        self.lock().name.clone()
+    }
+
+    /// Its number.
+    pub fn minor(&self) -> Minor {
+        self.shared.minor
+    }
+
+    /// Its uuid, if it was given one.
+    pub fn uuid(&self) -> Option<Uuid> {
+        self.lock().uuid.clone()
+    }
+
+    /// Its state. One that still drains counts as suspended.
+    pub fn state(&self) -> State {
+        match self.lock().phase {
+            Phase::Empty | Phase::Removed | Phase::Draining(Then::Remove) => State::Empty,
+            Phase::Active => State::Active,
+            Phase::Draining(Then::Suspend | Then::Resume) | Phase::Suspended => State::Suspended,
+        }
+    }
+
+    /// The event number: it grows with each change of state or table.
+    pub fn events(&self) -> u64 {
+        self.shared.events.load(Ordering::Acquire)
+    }
+
+    /// How many have it open, tables of other devices among them.
+    pub fn open_count(&self) -> u32 {
+        self.lock().opens
+    }
+
+    /// The table that requests go through; `None` if there is none yet.
+    pub fn table(&self) -> Option<Arc<Table<H>>> {
+        self.lock().live.clone()
+    }
+
+    /// The table that waits for [`resume`](Self::resume).
+    pub fn inactive_table(&self) -> Option<Arc<Table<H>>> {
+        self.lock().inactive.clone()
+    }
+
+    /// Whether it was removed, or is being removed.
+    pub fn is_removed(&self) -> bool {
+        self.lock().phase.is_removed()
+    }
+
+    /// Opens it, which keeps it from being removed or renamed.
+    pub fn open(&self) -> Result<Open<H>, OpenDeviceError> {
+        let mut inner = self.lock();
+        if inner.phase.is_removed() {
+            return Err(OpenDeviceError::Removed);
+        }
+        inner.opens = inner.opens.saturating_add(1);
+        drop(inner);
+        Ok(Open {
+            device: self.clone(),
+        })
+    }
+
+    /// Holds back requests from now on; done when those on their way have completed.
+    ///
+    /// Suspending a suspended device changes nothing.
+    pub fn suspend(&self) -> Result<Change<H>, ChangeError> {
+        {
+            let mut inner = self.lock();
+            match inner.phase {
+                Phase::Empty => return Err(ChangeError::NoTable),
+                Phase::Removed | Phase::Draining(Then::Remove) => return Err(ChangeError::Removed),
+                Phase::Active => self.start_draining(&mut inner, Then::Suspend),
+                Phase::Draining(_) => inner.phase = Phase::Draining(Then::Suspend),
+                Phase::Suspended => {}
+            }
+        }
+        Ok(self.change())
+    }
+
+    /// Binds the inactive table, if there is one, and passes on the requests that were held back.
+    ///
+    /// An active device with an inactive table is suspended for it. Without one it is left alone.
+    pub fn resume(&self) -> Result<Change<H>, ChangeError> {
+        {
+            let mut inner = self.lock();
+            match inner.phase {
+                Phase::Removed | Phase::Draining(Then::Remove) => return Err(ChangeError::Removed),
+                Phase::Empty if inner.inactive.is_none() => return Err(ChangeError::NoTable),
+                Phase::Active if inner.inactive.is_none() => {}
+                Phase::Active => self.start_draining(&mut inner, Then::Resume),
+                // Empty and suspended devices have a shut gate, and so are bound by `settle`.
+                Phase::Empty | Phase::Suspended | Phase::Draining(_) => {
+                    inner.phase = Phase::Draining(Then::Resume);
+                }
+            }
+        }
+        Ok(self.change())
+    }
+
+    /// Drops the inactive table. Returns whether there was one.
+    pub fn clear(&self) -> Result<bool, ChangeError> {
+        let dropped = {
+            let mut inner = self.lock();
+            if inner.phase.is_removed() {
+                return Err(ChangeError::Removed);
+            }
+            inner.inactive.take()
+        };
+        Ok(dropped.is_some())
+    }
+
+    /// Sends the words of a message to the target at `sector`, and remembers its answer.
+    pub fn message(&self, sector: Sector, words: Args<'_>) -> Result<Arc<Text>, SendError> {
+        let table = self.table().ok_or(SendError::NoTable)?;
+        let target = table
+            .lookup(sector)
+            .and_then(|line| table.targets.get(line));
+        let target = target.ok_or(SendError::OutOfRange {
+            sector,
+            size: table.size(),
+        })?;
+        let mut answer = Text::new();
+        target.message(words, &mut answer)?;
+        let answer = Arc::try_new(answer).map_err(|_| MessageError::OutOfMemory)?;
+        let before = self.lock().answer.replace(answer.clone());
+        drop(before);
+        Ok(answer)
+    }
+
+    /// What the last message was answered with; `None` before the first.
+    pub fn last_answer(&self) -> Option<Arc<Text>> {
+        self.lock().answer.clone()
+    }
+
+    /// What was wrong with the table that was loaded last, a line each; `None` if nothing was.
+    pub fn load_errors(&self) -> Option<Arc<Text>> {
+        self.lock().load_errors.clone()
+    }
+
+    pub(crate) fn set_load_errors(&self, errors: Option<Arc<Text>>) {
+        let before = core::mem::replace(&mut self.lock().load_errors, errors);
+        drop(before);
+    }
+
+    /// Carries on a change whose requests have drained. Call it after [`Host::notify`], where
+    /// devices may be closed.
+    pub fn settle(&self) {
+        let (discarded, released) = {
+            let mut inner = self.lock();
+            let Phase::Draining(then) = inner.phase else {
+                return;
+            };
+            if !self.shared.gate.is_shut() {
+                return;
+            }
+            match then {
+                Then::Suspend => {
+                    inner.phase = Phase::Suspended;
+                    (Discarded::default(), H::Queue::default())
+                }
+                Then::Resume => (self.bind(&mut inner), core::mem::take(&mut inner.held)),
+                Then::Remove => {
+                    inner.phase = Phase::Removed;
+                    let tables = [
+                        inner.live.take(),
+                        inner.inactive.take(),
+                        self.shared.gate.take(),
+                    ];
+                    (tables, core::mem::take(&mut inner.held))
+                }
+            }
+        };
+        drop(discarded);
+        self.raise_event();
+        let mut released = released;
+        while let Some(bio) = released.pop() {
+            self.submit(bio);
+        }
+    }
+
+    /// One more of what is open already.
+    pub(crate) fn open_again(&self) -> Open<H> {
+        let mut inner = self.lock();
+        inner.opens = inner.opens.saturating_add(1);
+        drop(inner);
+        Open {
+            device: self.clone(),
+        }
+    }
+
+    /// One that had it open is done.
+    pub(crate) fn closed(&self) {
+        let mut inner = self.lock();
+        inner.opens = inner.opens.saturating_sub(1);
+    }
+
+    /// Puts a validated table into the inactive slot. The one that was there is returned.
+    pub(crate) fn set_inactive(
+        &self,
+        table: Arc<Table<H>>,
+    ) -> Result<Option<Arc<Table<H>>>, ChangeError> {
+        let replaced = {
+            let mut inner = self.lock();
+            if inner.phase.is_removed() {
+                return Err(ChangeError::Removed);
+            }
+            inner.inactive.replace(table)
+        };
+        Ok(replaced)
+    }
+
+    /// Starts the removal, unless the device is open.
+    pub(crate) fn remove(&self) -> Result<Change<H>, InUse> {
+        {
+            let mut inner = self.lock();
+            if inner.opens > 0 {
+                return Err(InUse { opens: inner.opens });
+            }
+            match inner.phase {
+                Phase::Active => self.start_draining(&mut inner, Then::Remove),
+                Phase::Empty | Phase::Suspended | Phase::Draining(_) => {
+                    inner.phase = Phase::Draining(Then::Remove);
+                }
+                Phase::Removed => {}
+            }
+        }
+        Ok(self.change())
+    }
+
+    /// Gives it another name, unless the device is open.
+    pub(crate) fn rename(&self, name: DeviceName) -> Result<(), InUse> {
+        let mut inner = self.lock();
+        if inner.opens > 0 {
+            return Err(InUse { opens: inner.opens });
+        }
+        inner.name = name;
+        drop(inner);
+        self.raise_event();
+        Ok(())
+    }
+
+    /// How many mapped devices its tables put on top of one another, itself included.
+    pub(crate) fn depth(&self) -> u32 {
+        let inner = self.lock();
+        let depth = |table: &Option<Arc<Table<H>>>| table.as_ref().map_or(1, |table| table.depth());
+        depth(&inner.live).max(depth(&inner.inactive))
+    }
+
+    /// Whether its removal is over.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.lock().phase == Phase::Removed
+    }
+
+    /// Both tables, live and inactive.
+    pub(crate) fn tables(&self) -> [Option<Arc<Table<H>>>; 2] {
+        let inner = self.lock();
+        [inner.live.clone(), inner.inactive.clone()]
+    }
+
+    fn lock(&self) -> MutexGuard<'_, H::Lock, Inner<H>> {
+        self.shared.inner.lock()
+    }
+
+    fn change(&self) -> Change<H> {
+        self.settle();
+        Change {
+            device: self.clone(),
+        }
+    }
+
+    fn start_draining(&self, inner: &mut Inner<H>, then: Then) {
+        inner.phase = Phase::Draining(then);
+        self.shared.gate.close();
+    }
+
+    /// Opens the shut gate on the inactive table, or else on the one that was live before.
+    fn bind(&self, inner: &mut Inner<H>) -> Discarded<H> {
+        let before = self.shared.gate.take();
+        let next = inner.inactive.take().or_else(|| inner.live.clone());
+        let Some(next) = next else {
+            inner.phase = Phase::Empty;
+            return [before, None, None];
+        };
+        let replaced = inner.live.replace(next.clone());
+        // The gate is shut and was emptied above, and changes only under this lock.
+        let refused = self.shared.gate.open(next).err();
+        inner.phase = Phase::Active;
+        [before, replaced, refused]
+    }
+
+    fn raise_event(&self) {
+        self.shared.events.fetch_add(1, Ordering::AcqRel);
+        self.shared.host.notify(self.shared.minor);
+    }
+
+    #[inline]
+    pub(crate) fn submit(&self, bio: H::Bio) {
+        let mut bio = bio;
+        loop {
+            match self.shared.gate.enter(self.shared.host.lane()) {
+                Some((table, pass)) => {
+                    bio.carry(pass);
+                    return table.route(&self.shared.host, bio);
+                }
+                None => match self.hold(bio) {
+                    Some(again) => bio = again,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    /// Holds a request back; returns it if the gate was opened in the meantime.
+    #[cold]
+    fn hold(&self, bio: H::Bio) -> Option<H::Bio> {
+        let (refused, error) = {
+            let mut inner = self.lock();
+            match inner.phase {
+                Phase::Active => return Some(bio),
+                Phase::Suspended | Phase::Draining(Then::Suspend | Then::Resume) => {
+                    match inner.held.push(bio) {
+                        Ok(()) => return None,
+                        Err(bio) => (bio, IoError::OutOfMemory),
+                    }
+                }
+                Phase::Empty | Phase::Removed | Phase::Draining(Then::Remove) => {
+                    (bio, IoError::NoDevice)
+                }
+            }
+        };
+        refused.complete(Err(error));
+        None
+    }
+}
+
+impl<H: Host> Clone for MappedDevice<H> {
+    fn clone(&self) -> MappedDevice<H> {
+        MappedDevice {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+impl<H: Host> PartialEq for MappedDevice<H> {
+    fn eq(&self, other: &MappedDevice<H>) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl Phase {
+    fn is_removed(self) -> bool {
+        matches!(self, Phase::Removed | Phase::Draining(Then::Remove))
+    }
+}
+
+/// The device is open.
+pub(crate) struct InUse {
+    pub(crate) opens: u32,
+}

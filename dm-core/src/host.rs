@@ -1,0 +1,189 @@
+//! What a block layer supplies so that mapped devices can run on it.
+
+use alloc::collections::VecDeque;
+use core::fmt;
+
+use dm_sync::{OutOfMemory, Pass};
+use dm_table::{Sector, Sectors};
+use dm_targets::{IoError, Op, OpenError};
+
+use crate::Minor;
+
+/// A block layer: it opens devices, takes requests for them, and wakes whoever waits.
+pub trait Host: Sized + Send + Sync + 'static {
+    /// An open device. Dropping it closes it; requests on their way to it must survive that.
+    type Device: Device;
+    /// A request.
+    type Bio: Bio;
+    /// Where requests wait while their device is suspended.
+    type Queue: Queue<Self::Bio>;
+    /// A lock for short sections that never sleep. Requests may complete while one is held, if this
+    /// host's completions interrupt: then it must keep them out.
+    type Lock: lock_api::RawMutex + Send + Sync + 'static;
+
+    /// Opens the device that a table calls `name`.
+    fn open(&self, name: &str, mode: Mode) -> Result<Self::Device, OpenError>;
+
+    /// Passes a request on to a device of this host, where it begins at the bio's sector.
+    ///
+    /// No lock is held. The bio may complete before this returns.
+    fn submit(&self, bio: Self::Bio, device: &Self::Device);
+
+    /// Something about the device `minor` has changed: its event number moved, or its requests
+    /// have drained. Wake those who wait for either, and see to it that somebody calls
+    /// [`MappedDevice::settle`](crate::MappedDevice::settle) soon.
+    ///
+    /// Called wherever a bio is dropped or completed; it must not call back into the device.
+    fn notify(&self, minor: Minor);
+
+    /// A number for the CPU or thread that asks, the smaller the better. CPUs with different
+    /// numbers below [`Host::lanes`] do not disturb one another when they submit.
+    fn lane(&self) -> usize {
+        0
+    }
+
+    /// How many lanes to keep apart.
+    fn lanes(&self) -> usize {
+        1
+    }
+}
+
+/// A request for a device: an owned token that completes once.
+///
+/// Dropping it completes it with [`IoError::Failed`]. One that was [split](Bio::split) or
+/// [duplicated](Bio::duplicate) completes as a whole when all its parts have; it fails if one did.
+pub trait Bio: Sized + Send + 'static {
+    /// What is to be done.
+    fn op(&self) -> BioOp;
+
+    /// How.
+    fn flags(&self) -> BioFlags;
+
+    /// Where it begins on the device it was last aimed at.
+    fn sector(&self) -> Sector;
+
+    /// How long it is; zero for a flush.
+    fn sectors(&self) -> Sectors;
+
+    /// Takes the first `front` sectors off, of the more than that many that it has. The part taken
+    /// off carries a clone of each pass.
+    fn split(&mut self, front: Sectors) -> Result<Self, OutOfMemory>;
+
+    /// Another request for the same sectors and the same data, with a clone of each pass.
+    fn duplicate(&self) -> Result<Self, OutOfMemory>;
+
+    /// Moves it: it now begins at `sector` of whatever device is next to get it.
+    fn aim(&mut self, sector: Sector);
+
+    /// Keeps `pass` until it completes. Called at most [`MAX_DEPTH`](crate::MAX_DEPTH) times.
+    fn carry(&mut self, pass: Pass);
+
+    /// Fills the data of a read with zeros.
+    fn fill_zeros(&mut self);
+
+    /// Completes it.
+    fn complete(self, result: Result<(), IoError>);
+}
+
+/// What a bio asks for.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum BioOp {
+    /// Something to be done with its sectors.
+    Data(Op),
+    /// Everything that was written and acknowledged before must be made to last.
+    Flush,
+}
+
+bitflags::bitflags! {
+    /// How a bio is to be carried out.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+    pub struct BioFlags: u32 {
+        /// Force unit access: what it writes must last once it has completed.
+        const FUA = 1;
+    }
+}
+
+/// Requests in the order they came. Only a queue that has no room may refuse one.
+///
+/// A host whose bios have a link in them need never refuse.
+pub trait Queue<B>: Default + Send {
+    /// Adds a bio at the end; gives it back if there is no memory for it.
+    fn push(&mut self, bio: B) -> Result<(), B>;
+
+    /// Takes the first bio.
+    fn pop(&mut self) -> Option<B>;
+}
+
+impl<B: Send> Queue<B> for VecDeque<B> {
+    fn push(&mut self, bio: B) -> Result<(), B> {
+        if self.try_reserve(1).is_err() {
+            return Err(bio);
+        }
+        self.push_back(bio);
+        Ok(())
+    }
+
+    fn pop(&mut self) -> Option<B> {
+        self.pop_front()
+    }
+}
+
+/// An open device of a host.
+pub trait Device: Send + Sync + 'static {
+    /// Its length.
+    fn size(&self) -> Sectors;
+
+    /// What its requests must keep to.
+    fn limits(&self) -> Limits;
+
+    /// Whether both are the same device, whatever they were opened as.
+    fn is_same(&self, other: &Self) -> bool;
+
+    /// Writes a name that opens it again.
+    fn write_name(&self, out: &mut dyn fmt::Write) -> fmt::Result;
+}
+
+/// What requests for a device must keep to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// The unit in which it is addressed: a power of two.
+    pub logical_block: Sectors,
+    /// The unit it is happiest with: a power of two, at least the logical block.
+    pub physical_block: Sectors,
+    /// The longest read or write.
+    pub max_transfer: Sectors,
+    /// The longest discard; none if it does not discard.
+    pub max_discard: Sectors,
+    /// The longest write of zeros; none if it does not write zeros by itself.
+    pub max_write_zeroes: Sectors,
+}
+
+impl Limits {
+    /// Those of a device that takes anything.
+    pub const NONE: Limits = Limits {
+        logical_block: Sectors::new(1),
+        physical_block: Sectors::new(1),
+        max_transfer: Sectors::new(u64::MAX),
+        max_discard: Sectors::new(u64::MAX),
+        max_write_zeroes: Sectors::new(u64::MAX),
+    };
+
+    /// The longest request for `op`; zero if there may be none.
+    pub const fn max(&self, op: Op) -> Sectors {
+        match op {
+            Op::Read | Op::Write => self.max_transfer,
+            Op::Discard => self.max_discard,
+            Op::WriteZeroes => self.max_write_zeroes,
+        }
+    }
+}
+
+/// Whether a device may be written.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Mode {
+    /// Read and written.
+    #[default]
+    ReadWrite,
+    /// Only read.
+    ReadOnly,
+}

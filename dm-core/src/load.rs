@@ -1,0 +1,311 @@
+//! From text to a validated table.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use dm_btree::{BuildError, Index};
+use dm_sync::OutOfMemory;
+use dm_table::{Excerpt, Position, Sectors, TableReason, Word, parse};
+use dm_targets::{CtrError, CtrReason, DeviceId, Devices, OpenError, Registry, Target, TargetType};
+
+use crate::table::{Backing, TableDevice};
+use crate::{Host, MappedDevice, Mode, Open, Table};
+
+/// One thing that is wrong with a table.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{at}: {reason}")]
+pub struct LoadError<'t> {
+    /// Where in the text.
+    pub at: Position,
+    /// What.
+    pub reason: LoadReason<'t>,
+}
+
+/// What is wrong with a table.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadReason<'t> {
+    /// It does not read as a table.
+    #[error("{0}")]
+    Text(TableReason<'t>),
+    /// No such target type is registered.
+    #[error("unknown target type {found}{}; known are {}", Nearest(*.nearest), Known(.known))]
+    UnknownTarget {
+        /// What was named.
+        found: Excerpt<'t>,
+        /// What was probably meant.
+        nearest: Option<&'static str>,
+        /// What could have been named.
+        known: &'t Registry,
+    },
+    /// The target type refused the line.
+    #[error("{target}: {reason}")]
+    Target {
+        /// The name of the type.
+        target: &'static str,
+        /// The arguments that it takes.
+        usage: &'static str,
+        /// Why.
+        reason: CtrReason<'t>,
+    },
+    /// There is no memory for the table.
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+/// A table was refused. What is wrong with it was reported one by one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the table has {errors} error{}", if *.errors == 1 { "" } else { "s" })]
+pub struct LoadFailed {
+    /// How many errors were reported.
+    pub errors: u64,
+}
+
+/// What a table is loaded with.
+pub(crate) struct Loader<'l, H: Host> {
+    pub(crate) host: &'l H,
+    pub(crate) registry: &'l Registry,
+    /// The mapped devices that lines may name.
+    pub(crate) devices: &'l [MappedDevice<H>],
+    /// The device that the table is for; it cannot be made of itself.
+    pub(crate) owner: Option<&'l MappedDevice<H>>,
+    pub(crate) mode: Mode,
+}
+
+impl<H: Host> Loader<'_, H> {
+    /// Parses, constructs and validates; goes on after an error, to report the others too.
+    pub(crate) fn load(
+        &self,
+        text: &[u8],
+        report: &mut dyn FnMut(LoadError<'_>),
+    ) -> Result<Table<H>, LoadFailed> {
+        let mut errors = 0u64;
+        let mut report = |at: Position, reason: LoadReason<'_>| {
+            errors = errors.saturating_add(1);
+            report(LoadError { at, reason });
+        };
+        let table = self.build(text, &mut report);
+        match table {
+            Ok(Some(table)) => Ok(table),
+            Ok(None) => Err(LoadFailed { errors }),
+            Err(OutOfMemory) => {
+                report(Position::START, LoadReason::OutOfMemory);
+                Err(LoadFailed { errors })
+            }
+        }
+    }
+
+    /// `None` after errors that were reported.
+    fn build(
+        &self,
+        text: &[u8],
+        report: &mut dyn FnMut(Position, LoadReason<'_>),
+    ) -> Result<Option<Table<H>>, OutOfMemory> {
+        let lines = parse(text);
+        let expected = lines.line_count_hint();
+        let mut ends: Vec<u64> = Vec::new();
+        let mut targets: Vec<Box<dyn Target>> = Vec::new();
+        ends.try_reserve_exact(expected)?;
+        targets.try_reserve_exact(expected)?;
+        let mut opened = Opened {
+            loader: self,
+            devices: Vec::new(),
+            last: None,
+        };
+        let mut last_type: Option<&dyn TargetType> = None;
+        let mut good = true;
+        for line in lines {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => {
+                    good = false;
+                    report(error.at, LoadReason::Text(error.reason));
+                    continue;
+                }
+            };
+            let named = line.target().raw();
+            let known = last_type.filter(|last| last.name() == named);
+            let Some(target_type) = known.or_else(|| self.registry.find(named)) else {
+                good = false;
+                report(line.target().position(), self.unknown(line.target()));
+                continue;
+            };
+            last_type = Some(target_type);
+            match target_type.construct(line.args(), line.range(), &mut opened) {
+                Ok(target) if good => {
+                    ends.try_reserve(1)?;
+                    targets.try_reserve(1)?;
+                    ends.push(line.range().end().get().wrapping_sub(1));
+                    targets.push(target);
+                }
+                Ok(_) => {}
+                Err(CtrError {
+                    reason: CtrReason::OutOfMemory,
+                    ..
+                })
+                | Err(CtrError {
+                    reason:
+                        CtrReason::Open {
+                            why: OpenError::OutOfMemory,
+                            ..
+                        },
+                    ..
+                }) => {
+                    return Err(OutOfMemory);
+                }
+                Err(CtrError { at, reason }) => {
+                    good = false;
+                    let at = at.unwrap_or_else(|| line.position());
+                    let (target, usage) = (target_type.name(), target_type.usage());
+                    report(
+                        at,
+                        LoadReason::Target {
+                            target,
+                            usage,
+                            reason,
+                        },
+                    );
+                }
+            }
+        }
+        if !good {
+            return Ok(None);
+        }
+        let index = match Index::build(ends) {
+            Ok(index) => index,
+            Err(BuildError::OutOfMemory) => return Err(OutOfMemory),
+            // The parser gives lines in order, so nothing else is left.
+            Err(_) => return Ok(None),
+        };
+        Ok(Some(Table::new(index, targets, opened.devices, self.mode)))
+    }
+
+    fn unknown<'t>(&'t self, found: Word<'t>) -> LoadReason<'t> {
+        LoadReason::UnknownTarget {
+            found: found.excerpt(),
+            nearest: self.registry.nearest(found.raw()),
+            known: self.registry,
+        }
+    }
+
+    /// Opens a device by name: a mapped one that is called so, or else one of the host's.
+    fn open(&self, name: &str) -> Result<Backing<H>, OpenError> {
+        let bare = name.strip_prefix("/dev/device-mapper/").unwrap_or(name);
+        let mapped = self
+            .devices
+            .iter()
+            .find(|device| device.name().as_str() == bare);
+        let Some(mapped) = mapped else {
+            return Ok(Backing::Host(self.host.open(name, self.mode)?));
+        };
+        let open = mapped.open().map_err(|_| OpenError::NotFound)?;
+        if self.owner.is_some_and(|owner| lies_on(&open, owner)) {
+            return Err(OpenError::Cycle);
+        }
+        if mapped.depth() >= crate::MAX_DEPTH {
+            return Err(OpenError::TooDeep {
+                limit: crate::MAX_DEPTH,
+            });
+        }
+        if self.mode == Mode::ReadWrite && open.mode() == Mode::ReadOnly {
+            return Err(OpenError::ReadOnly);
+        }
+        Ok(Backing::Mapped(open))
+    }
+}
+
+/// Whether `upper` is `lower`, or a table of it is made of `lower`.
+pub(crate) fn lies_on<H: Host>(upper: &Open<H>, lower: &MappedDevice<H>) -> bool {
+    upper.device() == lower
+        || upper
+            .device()
+            .tables()
+            .iter()
+            .flatten()
+            .any(|table| table.mapped_devices().any(|below| lies_on(below, lower)))
+}
+
+/// The devices that a table under construction has opened.
+struct Opened<'l, H: Host> {
+    loader: &'l Loader<'l, H>,
+    devices: Vec<TableDevice<H>>,
+    /// The name that was opened last, and what came of it: most tables repeat themselves.
+    last: Option<(String, DeviceId)>,
+}
+
+impl<H: Host> Devices for Opened<'_, H> {
+    fn open(&mut self, name: &str) -> Result<DeviceId, OpenError> {
+        if let Some((last, id)) = &self.last
+            && name == last
+        {
+            return Ok(*id);
+        }
+        let mut remembered = String::new();
+        remembered
+            .try_reserve_exact(name.len())
+            .map_err(OutOfMemory::from)?;
+        remembered.push_str(name);
+        let backing = self.loader.open(name)?;
+        let known = self
+            .devices
+            .iter()
+            .position(|device| device.backing.is_same(&backing));
+        let id = match known {
+            Some(n) => DeviceId(n as u32),
+            None => {
+                let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
+                self.devices.try_reserve(1).map_err(OutOfMemory::from)?;
+                self.devices.push(TableDevice {
+                    limits: backing.limits(),
+                    backing,
+                });
+                DeviceId(id)
+            }
+        };
+        self.last = Some((remembered, id));
+        Ok(id)
+    }
+
+    fn size(&self, device: DeviceId) -> Sectors {
+        self.get(device)
+            .map_or(Sectors::ZERO, |device| device.backing.size())
+    }
+
+    fn logical_block(&self, device: DeviceId) -> Sectors {
+        self.get(device)
+            .map_or(Sectors::new(1), |device| device.limits.logical_block)
+    }
+}
+
+impl<H: Host> Opened<'_, H> {
+    fn get(&self, device: DeviceId) -> Option<&TableDevice<H>> {
+        self.devices.get(device.0 as usize)
+    }
+}
+
+struct Nearest(Option<&'static str>);
+
+impl core::fmt::Display for Nearest {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self.0 {
+            Some(name) => write!(f, ", did you mean `{name}`?"),
+            None => Ok(()),
+        }
+    }
+}
+
+struct Known<'r>(&'r Registry);
+
+impl core::fmt::Display for Known<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (n, target_type) in self.0.iter().enumerate() {
+            let comma = if n == 0 { "" } else { ", " };
+            write!(f, "{comma}{}", target_type.name())?;
+            for alias in target_type.aliases() {
+                write!(f, " ({alias})")?;
+            }
+        }
+        Ok(())
+    }
+}

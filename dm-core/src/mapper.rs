@@ -1,0 +1,392 @@
+//! All the mapped devices of a host, and the target types that their tables may name.
+
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use dm_sync::{Arc, OutOfMemory, Text};
+use dm_targets::{RegisterError, Registry, TargetType};
+use lock_api::Mutex;
+
+use crate::device::InUse;
+use crate::load::{Loader, lies_on};
+use crate::{
+    Change, DeviceName, Host, LoadError, LoadFailed, MAX_DEPTH, MappedDevice, Minor, Mode,
+};
+use crate::{Table, Uuid};
+
+/// Creates, finds and removes mapped devices, and loads their tables.
+///
+/// - Getters: [`list`](Self::list), [`find`](Self::find), [`target_types`](Self::target_types)
+/// - Inputs: [`register`](Self::register), [`create`](Self::create), [`remove`](Self::remove),
+///   [`rename`](Self::rename), [`load`](Self::load), [`check`](Self::check)
+///
+/// What concerns one device alone is asked of the [`MappedDevice`].
+pub struct DeviceMapper<H: Host> {
+    host: Arc<H>,
+    registry: Mutex<H::Lock, Registry>,
+    /// In the order of their minors.
+    devices: Mutex<H::Lock, Vec<MappedDevice<H>>>,
+}
+
+/// What a device may be created with, apart from its name.
+#[derive(Clone, Debug, Default)]
+pub struct CreateOptions {
+    /// Its number; the lowest one that is free by default.
+    pub minor: Option<Minor>,
+    /// An identifier that outlives renames; none by default.
+    pub uuid: Option<Uuid>,
+}
+
+/// Why no device was created.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CreateError {
+    /// Another device has the name.
+    #[error("a device called `{name}` exists already")]
+    NameTaken {
+        /// The name.
+        name: DeviceName,
+    },
+    /// Another device has the number.
+    #[error("minor {minor} is taken by `{by}`")]
+    MinorTaken {
+        /// The number.
+        minor: Minor,
+        /// Who has it.
+        by: DeviceName,
+    },
+    /// Another device has the uuid.
+    #[error("the uuid is taken by `{by}`")]
+    UuidTaken {
+        /// Who has it.
+        by: DeviceName,
+    },
+    /// All numbers are taken.
+    #[error("all minors are taken")]
+    NoMinorLeft,
+    /// There is no memory for it.
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for CreateError {
+    fn from(_: OutOfMemory) -> CreateError {
+        CreateError::OutOfMemory
+    }
+}
+
+/// Why a device was not removed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RemoveError {
+    /// Somebody uses it.
+    #[error("the device is in use: it is open {opens} time{}", if *.opens == 1 { "" } else { "s" })]
+    Busy {
+        /// How many.
+        opens: u32,
+    },
+}
+
+/// Why a device was not renamed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RenameError {
+    /// Another device has the new name.
+    #[error("a device called `{name}` exists already")]
+    NameTaken {
+        /// The name.
+        name: DeviceName,
+    },
+    /// Somebody uses it.
+    #[error("the device is in use: it is open {opens} time{}", if *.opens == 1 { "" } else { "s" })]
+    Busy {
+        /// How many.
+        opens: u32,
+    },
+}
+
+/// Why a table was not loaded into a device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LoadDeviceError {
+    /// The table was refused.
+    #[error("{0}")]
+    Refused(#[from] LoadFailed),
+    /// The device was removed.
+    #[error("the device was removed")]
+    Removed,
+    /// While the table was validated, another load closed a circle, or stacked too much.
+    #[error("another load, at the same time, made this table one that lies on itself, or too deep")]
+    Overtaken,
+    /// There is no memory for it.
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for LoadDeviceError {
+    fn from(_: OutOfMemory) -> LoadDeviceError {
+        LoadDeviceError::OutOfMemory
+    }
+}
+
+impl<H: Host> DeviceMapper<H> {
+    /// One without devices, on `host`, that knows the target types of `registry`.
+    pub fn new(host: H, registry: Registry) -> Result<DeviceMapper<H>, OutOfMemory> {
+        Ok(DeviceMapper {
+            host: Arc::try_new(host)?,
+            registry: Mutex::new(registry),
+            devices: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The host underneath.
+    pub fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// Adds a target type; tables that are loaded from now on may name it.
+    pub fn register<T: TargetType + 'static>(&self, target_type: T) -> Result<(), RegisterError> {
+        self.registry.lock().register(target_type)
+    }
+
+    /// The target types that tables may name.
+    pub fn target_types(&self) -> Result<Registry, OutOfMemory> {
+        self.registry.lock().try_clone()
+    }
+
+    /// Creates a device without a table.
+    pub fn create(
+        &self,
+        name: DeviceName,
+        options: CreateOptions,
+    ) -> Result<MappedDevice<H>, CreateError> {
+        let mut devices = self.devices.lock();
+        for device in devices.iter() {
+            if device.name() == name {
+                return Err(CreateError::NameTaken { name });
+            }
+            if options.uuid.is_some() && device.uuid() == options.uuid {
+                return Err(CreateError::UuidTaken { by: device.name() });
+            }
+        }
+        let minor = match options.minor {
+            Some(minor) => minor,
+            None => lowest_free(&devices).ok_or(CreateError::NoMinorLeft)?,
+        };
+        let place = match devices.binary_search_by_key(&minor, |device| device.minor()) {
+            Ok(n) => {
+                let by = devices.get(n).map_or(name, |device| device.name());
+                return Err(CreateError::MinorTaken { minor, by });
+            }
+            Err(place) => place,
+        };
+        devices.try_reserve(1).map_err(OutOfMemory::from)?;
+        let device = MappedDevice::new(self.host.clone(), name, minor, options.uuid)?;
+        devices.insert(place, device.clone());
+        Ok(device)
+    }
+
+    /// The device of that name.
+    pub fn find(&self, name: &str) -> Option<MappedDevice<H>> {
+        self.find_by(|device| device.name().as_str() == name)
+    }
+
+    /// The device of that number.
+    pub fn find_minor(&self, minor: Minor) -> Option<MappedDevice<H>> {
+        self.find_by(|device| device.minor() == minor)
+    }
+
+    /// All devices, in the order of their minors.
+    pub fn list(&self) -> Result<Vec<MappedDevice<H>>, OutOfMemory> {
+        let devices = self.devices.lock();
+        let mut list = Vec::new();
+        list.try_reserve_exact(devices.len())?;
+        list.extend(
+            devices
+                .iter()
+                .filter(|device| !device.is_removed())
+                .cloned(),
+        );
+        Ok(list)
+    }
+
+    /// Removes a device that nobody has open. Its name and number are free when the change is done.
+    pub fn remove(&self, device: &MappedDevice<H>) -> Result<Change<H>, RemoveError> {
+        let change = device
+            .remove()
+            .map_err(|InUse { opens }| RemoveError::Busy { opens })?;
+        self.forget_removed();
+        Ok(change)
+    }
+
+    /// Gives a device that nobody has open another name.
+    pub fn rename(&self, device: &MappedDevice<H>, name: DeviceName) -> Result<(), RenameError> {
+        let devices = self.devices.lock();
+        if devices
+            .iter()
+            .any(|other| other != device && other.name() == name)
+        {
+            return Err(RenameError::NameTaken { name });
+        }
+        device
+            .rename(name)
+            .map_err(|InUse { opens }| RenameError::Busy { opens })
+    }
+
+    /// Carries on a change of the device `minor` that has drained; call it after [`Host::notify`],
+    /// where devices may be closed.
+    pub fn settle(&self, minor: Minor) {
+        if let Some(device) = self.get(|device| device.minor() == minor) {
+            device.settle();
+        }
+        self.forget_removed();
+    }
+
+    /// Loads a table into the inactive slot of a device.
+    ///
+    /// Every error is reported with its place in the text. The device changes only if there is
+    /// none: then [`MappedDevice::resume`] binds the table.
+    pub fn load(
+        &self,
+        device: &MappedDevice<H>,
+        text: &[u8],
+        mode: Mode,
+        report: &mut dyn FnMut(LoadError<'_>),
+    ) -> Result<(), LoadDeviceError> {
+        let mut log = ErrorLog::default();
+        let built = self.build(Some(device), text, mode, &mut |error| {
+            log.add(&error);
+            report(error);
+        });
+        device.set_load_errors(log.finish());
+        let table = Arc::try_new(built?)?;
+        let replaced = {
+            // Held so that no two loads can close a circle between them.
+            let devices = self.devices.lock();
+            let above = height_above(&devices, device, MAX_DEPTH);
+            if table.depth().saturating_add(above) > MAX_DEPTH
+                || table.mapped_devices().any(|below| lies_on(below, device))
+            {
+                drop(devices);
+                return Err(LoadDeviceError::Overtaken);
+            }
+            device.set_inactive(table)
+        };
+        match replaced {
+            Ok(_) => Ok(()),
+            Err(_) => Err(LoadDeviceError::Removed),
+        }
+    }
+
+    /// Validates a table as [`load`](Self::load) does, and changes nothing.
+    pub fn check(
+        &self,
+        text: &[u8],
+        mode: Mode,
+        report: &mut dyn FnMut(LoadError<'_>),
+    ) -> Result<Table<H>, LoadDeviceError> {
+        self.build(None, text, mode, report)
+    }
+
+    fn build(
+        &self,
+        owner: Option<&MappedDevice<H>>,
+        text: &[u8],
+        mode: Mode,
+        report: &mut dyn FnMut(LoadError<'_>),
+    ) -> Result<Table<H>, LoadDeviceError> {
+        let (registry, devices) = (self.target_types()?, self.list()?);
+        let loader = Loader {
+            host: &*self.host,
+            registry: &registry,
+            devices: &devices,
+            owner,
+            mode,
+        };
+        Ok(loader.load(text, report)?)
+    }
+
+    fn find_by(&self, matches: impl Fn(&MappedDevice<H>) -> bool) -> Option<MappedDevice<H>> {
+        self.get(|device| matches(device) && !device.is_removed())
+    }
+
+    fn get(&self, matches: impl Fn(&MappedDevice<H>) -> bool) -> Option<MappedDevice<H>> {
+        self.devices
+            .lock()
+            .iter()
+            .find(|device| matches(device))
+            .cloned()
+    }
+
+    /// Frees the names and numbers of devices whose removal is over.
+    fn forget_removed(&self) {
+        loop {
+            let gone = {
+                let mut devices = self.devices.lock();
+                let Some(n) = devices.iter().position(MappedDevice::is_gone) else {
+                    return;
+                };
+                devices.remove(n)
+            };
+            drop(gone);
+        }
+    }
+}
+
+/// The errors of a load as the device remembers them: `line:column: message`, a line each.
+#[derive(Default)]
+struct ErrorLog {
+    text: Text,
+    left_out: u64,
+}
+
+/// About how much text of errors a device remembers, in bytes.
+const ERROR_LOG_SIZE: usize = 16 << 10;
+
+impl ErrorLog {
+    fn add(&mut self, error: &LoadError<'_>) {
+        let full = self.text.as_str().len() >= ERROR_LOG_SIZE;
+        if full || writeln!(self.text, "{error}").is_err() {
+            self.left_out = self.left_out.saturating_add(1);
+        }
+    }
+
+    fn finish(mut self) -> Option<Arc<Text>> {
+        if self.left_out > 0 {
+            // Without memory for this line either, what is there must do.
+            let _ = writeln!(self.text, "and {} more", self.left_out);
+        }
+        if self.text.as_str().is_empty() {
+            None
+        } else {
+            Arc::try_new(self.text).ok()
+        }
+    }
+}
+
+fn lowest_free<H: Host>(devices: &[MappedDevice<H>]) -> Option<Minor> {
+    let mut free = Minor::new(0)?;
+    for device in devices {
+        if device.minor() > free {
+            break;
+        }
+        free = device.minor().next()?;
+    }
+    Some(free)
+}
+
+/// How many mapped devices lie on top of `device`, counted up to `limit`.
+fn height_above<H: Host>(devices: &[MappedDevice<H>], device: &MappedDevice<H>, limit: u32) -> u32 {
+    if limit == 0 || device.open_count() == 0 {
+        return 0;
+    }
+    let users = devices.iter().filter(|user| {
+        let tables = user.tables();
+        tables
+            .iter()
+            .flatten()
+            .any(|table| table.mapped_devices().any(|d| d.device() == device))
+    });
+    let heights = users.map(|user| height_above(devices, user, limit - 1) + 1);
+    heights.max().unwrap_or(0)
+}

@@ -1,0 +1,146 @@
+//! The target types that tables may name.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use dm_sync::{Arc, OutOfMemory, try_box};
+
+use crate::{ErrorTarget, Linear, Striped, TargetType, Zero};
+
+/// Target types by name, in the order of their names.
+#[derive(Default)]
+pub struct Registry {
+    types: Vec<Arc<Box<dyn TargetType>>>,
+}
+
+/// Why a target type was not registered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegisterError {
+    /// Its name, or an alias of it, belongs to another type.
+    #[error("a target type called `{name}` is registered already")]
+    Taken {
+        /// That name.
+        name: &'static str,
+    },
+    /// Table lines could not name it.
+    #[error("`{name}` cannot be the name of a target type: it is empty, or has blanks in it")]
+    BadName {
+        /// That name.
+        name: &'static str,
+    },
+    /// There is no memory for it.
+    #[error("out of memory")]
+    OutOfMemory,
+}
+
+impl From<OutOfMemory> for RegisterError {
+    fn from(_: OutOfMemory) -> RegisterError {
+        RegisterError::OutOfMemory
+    }
+}
+
+impl Registry {
+    /// One that knows no types.
+    pub const fn new() -> Registry {
+        Registry { types: Vec::new() }
+    }
+
+    /// One that knows `error`, `linear`, `striped` and `zero`.
+    pub fn with_builtins() -> Result<Registry, RegisterError> {
+        let mut registry = Registry::new();
+        registry.register(ErrorTarget)?;
+        registry.register(Linear)?;
+        registry.register(Striped)?;
+        registry.register(Zero)?;
+        Ok(registry)
+    }
+
+    /// Adds a target type. Tables loaded from now on may name it.
+    pub fn register<T: TargetType + 'static>(&mut self, new: T) -> Result<(), RegisterError> {
+        for name in names(&new) {
+            if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c.is_control()) {
+                return Err(RegisterError::BadName { name });
+            }
+            if self.find(name).is_some() {
+                return Err(RegisterError::Taken { name });
+            }
+        }
+        let place = self
+            .types
+            .partition_point(|known| known.name() < new.name());
+        self.types.try_reserve(1).map_err(OutOfMemory::from)?;
+        let boxed: Box<dyn TargetType> = try_box(new)?;
+        self.types.insert(place, Arc::try_new(boxed)?);
+        Ok(())
+    }
+
+    /// The type that goes by `name`, be it an alias.
+    pub fn find(&self, name: &str) -> Option<&dyn TargetType> {
+        self.iter().find(|known| names(*known).any(|n| n == name))
+    }
+
+    /// The name that `word` was most likely meant to be, if any comes close.
+    pub fn nearest(&self, word: &str) -> Option<&'static str> {
+        let known = self.iter().flat_map(|known| names(known));
+        let (distance, name) = known.map(|name| (edit_distance(word, name), name)).min()?;
+        (distance <= name.len().div_ceil(3)).then_some(name)
+    }
+
+    /// All types, in the order of their names.
+    pub fn iter(&self) -> impl Iterator<Item = &dyn TargetType> {
+        self.types.iter().map(|known| &***known)
+    }
+
+    /// A copy that shares the types.
+    pub fn try_clone(&self) -> Result<Registry, OutOfMemory> {
+        let mut types = Vec::new();
+        types.try_reserve_exact(self.types.len())?;
+        types.extend(self.types.iter().cloned());
+        Ok(Registry { types })
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list()
+            .entries(self.iter().map(|known| known.name()))
+            .finish()
+    }
+}
+
+fn names<T: TargetType + ?Sized>(of: &T) -> impl Iterator<Item = &'static str> + use<T> {
+    core::iter::once(of.name()).chain(of.aliases().iter().copied())
+}
+
+/// How many letters must be added, dropped, changed or swapped with their neighbour to make `b` of
+/// `a`; words over 24 letters are too far from anything.
+fn edit_distance(a: &str, b: &str) -> usize {
+    const LIMIT: usize = 24;
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    if a.len() > LIMIT || b.len() > LIMIT {
+        return usize::MAX;
+    }
+    // Rows of the table of distances between beginnings: two back, one back, and this one.
+    let mut rows = [[0usize; LIMIT + 1]; 3];
+    for (j, cell) in rows[1].iter_mut().enumerate() {
+        *cell = j;
+    }
+    for (i, &x) in a.iter().enumerate() {
+        rows[2][0] = i + 1;
+        for (j, &y) in b.iter().enumerate() {
+            let changed = rows[1][j] + usize::from(x != y);
+            let mut best = changed.min(rows[1][j + 1] + 1).min(rows[2][j] + 1);
+            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
+                best = best.min(rows[0][j - 1] + 1);
+            }
+            rows[2][j + 1] = best;
+        }
+        rows.rotate_left(1);
+    }
+    rows[1][b.len()]
+}
+
+#[cfg(test)]
+mod tests;
