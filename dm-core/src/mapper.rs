@@ -38,29 +38,21 @@ pub struct CreateOptions {
 }
 
 /// Why no device was created.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CreateError {
     /// Another device has the name.
-    #[error("a device called `{name}` exists already")]
-    NameTaken {
-        /// The name.
-        name: DeviceName,
-    },
+    #[error("a device of that name exists already")]
+    NameTaken,
     /// Another device has the number.
-    #[error("minor {minor} is taken by `{by}`")]
+    #[error("minor {minor} is taken")]
     MinorTaken {
         /// The number.
         minor: Minor,
-        /// Who has it.
-        by: DeviceName,
     },
     /// Another device has the uuid.
-    #[error("the uuid is taken by `{by}`")]
-    UuidTaken {
-        /// Who has it.
-        by: DeviceName,
-    },
+    #[error("a device of that uuid exists already")]
+    UuidTaken,
     /// All numbers are taken.
     #[error("all minors are taken")]
     NoMinorLeft,
@@ -88,15 +80,12 @@ pub enum RemoveError {
 }
 
 /// Why a device was not renamed.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RenameError {
     /// Another device has the new name.
-    #[error("a device called `{name}` exists already")]
-    NameTaken {
-        /// The name.
-        name: DeviceName,
-    },
+    #[error("a device of that name exists already")]
+    NameTaken,
     /// Somebody uses it.
     #[error("the device is in use: it is open {opens} time{}", if *.opens == 1 { "" } else { "s" })]
     Busy {
@@ -163,10 +152,10 @@ impl<H: Host> DeviceMapper<H> {
         let mut devices = self.devices.lock();
         for device in devices.iter() {
             if device.name() == name {
-                return Err(CreateError::NameTaken { name });
+                return Err(CreateError::NameTaken);
             }
             if options.uuid.is_some() && device.uuid() == options.uuid {
-                return Err(CreateError::UuidTaken { by: device.name() });
+                return Err(CreateError::UuidTaken);
             }
         }
         let minor = match options.minor {
@@ -174,10 +163,7 @@ impl<H: Host> DeviceMapper<H> {
             None => lowest_free(&devices).ok_or(CreateError::NoMinorLeft)?,
         };
         let place = match devices.binary_search_by_key(&minor, |device| device.minor()) {
-            Ok(n) => {
-                let by = devices.get(n).map_or(name, |device| device.name());
-                return Err(CreateError::MinorTaken { minor, by });
-            }
+            Ok(_) => return Err(CreateError::MinorTaken { minor }),
             Err(place) => place,
         };
         devices.try_reserve(1).map_err(OutOfMemory::from)?;
@@ -226,7 +212,7 @@ impl<H: Host> DeviceMapper<H> {
             .iter()
             .any(|other| other != device && other.name() == name)
         {
-            return Err(RenameError::NameTaken { name });
+            return Err(RenameError::NameTaken);
         }
         device
             .rename(name)

@@ -83,7 +83,7 @@ impl Registry {
 
     /// The name that `word` was most likely meant to be, if any comes close.
     pub fn nearest(&self, word: &str) -> Option<&'static str> {
-        let known = self.iter().flat_map(|known| names(known));
+        let known = self.iter().flat_map(names);
         let (distance, name) = known.map(|name| (edit_distance(word, name), name)).min()?;
         (distance <= name.len().div_ceil(3)).then_some(name)
     }
