@@ -13,7 +13,8 @@ use crate::word::Word;
 /// has all that it expects, [`finish`](Args::finish); each error knows its place in the text.
 #[derive(Clone, Debug)]
 pub struct Args<'t> {
-    line: &'t str,
+    /// UTF-8.
+    line: &'t [u8],
     /// Just behind the word taken last.
     at: usize,
     origin: Position,
@@ -89,15 +90,32 @@ impl<'t> Args<'t> {
     ///
     /// Every ASCII white space separates words. For text that is no table line but has such words.
     pub fn new(line: &'t str, origin: Position) -> Args<'t> {
-        Args::quoted(line, origin, Quoting::Once)
+        Args::quoted(line.as_bytes(), origin, Quoting::Once)
     }
 
-    pub(crate) fn quoted(line: &'t str, origin: Position, quoting: Quoting) -> Args<'t> {
+    /// The words of `line`, which is UTF-8.
+    pub(crate) const fn quoted(line: &'t [u8], origin: Position, quoting: Quoting) -> Args<'t> {
         Args {
             line,
             at: 0,
             origin,
             quoting,
+        }
+    }
+
+    /// The same line, behind the word that ends at `at`.
+    pub(crate) const fn behind(self, at: usize) -> Args<'t> {
+        Args { at, ..self }
+    }
+
+    /// The word of this line that starts at `start` and ends where these words start.
+    pub(crate) const fn word_before(&self, start: usize) -> Word<'t> {
+        Word {
+            line: self.line,
+            start,
+            end: self.at,
+            origin: self.origin,
+            quoting: self.quoting,
         }
     }
 
@@ -147,16 +165,20 @@ impl<'t> Args<'t> {
 
     /// What is left of the line as it stands in the text, without the blanks before and behind.
     pub fn rest(&self) -> &'t str {
-        let start = self.quoting.skip_blanks(self.line.as_bytes(), self.at);
-        let mut words = self.clone();
-        words.by_ref().for_each(drop);
-        self.line.get(start..words.at).unwrap_or_default()
+        match (self.peek(), self.clone().last()) {
+            (Some(first), Some(last)) => Word {
+                end: last.end,
+                ..first
+            }
+            .raw(),
+            _ => "",
+        }
     }
 
     /// Just behind the word taken last, where a missing one would have to stand.
     pub fn here(&self) -> Position {
         self.origin
-            .after(self.line.as_bytes().get(..self.at).unwrap_or_default())
+            .after(self.line.get(..self.at).unwrap_or_default())
     }
 }
 
@@ -165,18 +187,13 @@ impl<'t> Iterator for Args<'t> {
 
     #[inline]
     fn next(&mut self) -> Option<Word<'t>> {
-        let bytes = self.line.as_bytes();
-        let start = self.quoting.skip_blanks(bytes, self.at);
-        let end = self.quoting.word_end(bytes, start);
-        let raw = self.line.get(start..end).filter(|raw| !raw.is_empty())?;
+        let start = self.quoting.skip_blanks(self.line, self.at);
+        let end = self.quoting.word_end(self.line, start);
+        if start == end {
+            return None;
+        }
         self.at = end;
-        let before = bytes.get(..start).unwrap_or_default();
-        Some(Word {
-            raw,
-            before,
-            origin: self.origin,
-            quoting: self.quoting,
-        })
+        Some(self.word_before(start))
     }
 }
 

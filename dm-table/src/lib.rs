@@ -7,6 +7,7 @@ extern crate std;
 
 mod args;
 pub mod concise;
+mod digits;
 mod error;
 mod escaped;
 mod excerpt;
@@ -14,10 +15,12 @@ mod line;
 mod lines;
 mod position;
 mod queue;
+mod quick;
 mod quoting;
 mod sector;
 mod sequence;
 mod split;
+mod swar;
 mod text;
 mod word;
 

@@ -23,10 +23,11 @@ const TARGET: &str = "the target type";
 /// `Display` writes it in canonical form: decimal, one space between words, no line break.
 #[derive(Clone, Debug)]
 pub struct Line<'t> {
-    range: SectorRange,
-    first: Word<'t>,
-    target: Word<'t>,
-    args: Args<'t>,
+    pub(crate) range: SectorRange,
+    /// Where the start sector starts, and the target type, in bytes.
+    pub(crate) start: usize,
+    pub(crate) target: usize,
+    pub(crate) args: Args<'t>,
 }
 
 impl<'t> Line<'t> {
@@ -36,8 +37,8 @@ impl<'t> Line<'t> {
     }
 
     /// The name of the target type.
-    pub const fn target(&self) -> Word<'t> {
-        self.target
+    pub fn target(&self) -> Word<'t> {
+        self.args.word_before(self.target)
     }
 
     /// The words behind the target type.
@@ -47,17 +48,16 @@ impl<'t> Line<'t> {
 
     /// Where the line's first word stands.
     pub fn position(&self) -> Position {
-        self.first.position()
+        self.args.word_before(self.start).position()
     }
 
     /// Reads a line; if anything is wrong with it, `errors` gets all of that.
-    #[inline]
     pub(crate) fn read(
-        text: Text<'t>,
-        mut words: Args<'t>,
+        text: &Text<'t>,
         sequence: &mut Sequence,
         errors: &mut Errors<'t>,
     ) -> Option<Line<'t>> {
+        let mut words = text.words();
         let first = words.word(START);
         let second = words.word(LENGTH);
         let third = words.word(TARGET);
@@ -72,8 +72,8 @@ impl<'t> Line<'t> {
         {
             return Some(Line {
                 range,
-                first,
-                target,
+                start: first.start,
+                target: target.start,
                 args: words,
             });
         }
@@ -137,7 +137,7 @@ impl fmt::Display for Line<'_> {
             "{} {} {}",
             self.range.start(),
             self.range.length(),
-            self.target
+            self.target()
         )?;
         self.args().try_for_each(|word| write!(f, " {word}"))
     }

@@ -2,11 +2,11 @@
 
 use core::iter::FusedIterator;
 
-use crate::args::Args;
 use crate::error::{TableError, TableReason};
 use crate::line::{Errors, Line};
 use crate::position::Position;
 use crate::queue::Queue;
+use crate::quick;
 use crate::quoting::Quoting;
 use crate::sequence::Sequence;
 use crate::split;
@@ -83,31 +83,59 @@ impl<'t> Lines<'t> {
         })
     }
 
-    /// The next line of a file, or field of a boot line; what is wrong in it goes to `errors`.
+    /// The next line of a file, if it is of the commonest shape and nothing is wrong with it.
     #[inline]
-    fn read(&mut self, text: &'t [u8]) -> Option<Line<'t>> {
-        let at = self.at;
-        let piece = match self.quoting {
-            Quoting::Once => split::at_line_end(text),
-            Quoting::Twice => split::at_unquoted(text, b','),
-        };
-        self.rest = piece.tail;
-        self.at = match self.quoting {
-            Quoting::Once if piece.tail.is_some() => Position {
-                line: at.line.saturating_add(1),
-                ..Position::START
-            },
-            _ => at
-                .after(piece.head)
-                .after(if piece.tail.is_some() { b"," } else { b"" }),
-        };
-        if self.quoting == Quoting::Once && self.is_skipped(piece.head, at) {
+    fn read_quickly(&mut self) -> Option<Line<'t>> {
+        let is_inside = matches!(self.frame, Frame::Bare | Frame::Begun(_));
+        if self.quoting != Quoting::Once || !is_inside || !self.errors.is_empty() {
             return None;
         }
-        let text = Text::read(piece.head, at, self.quoting, piece.plain);
-        let mut words = Args::quoted(text.text, at, self.quoting);
-        if self.quoting == Quoting::Once
-            && let Some(word) = words.clone().next()
+        let (line, tail) = quick::read(self.rest?, self.at)?;
+        if !self.sequence.follow(line.range()) {
+            return None;
+        }
+        self.rest = Some(tail);
+        self.at = self.at.next_line();
+        self.empty = false;
+        Some(line)
+    }
+
+    /// Whatever comes next.
+    #[inline(never)]
+    fn read(&mut self) -> Option<Result<Line<'t>, TableError<'t>>> {
+        loop {
+            if let Some(error) = self.errors.pop() {
+                return Some(Err(error));
+            }
+            let Some(text) = self.rest else {
+                return self.finish().map(Err);
+            };
+            let line = match self.quoting {
+                Quoting::Once => self.read_line(text),
+                Quoting::Twice => self.read_field(text),
+            };
+            if let Some(line) = line {
+                return Some(Ok(line));
+            }
+        }
+    }
+
+    /// The next line of a file; what is wrong in it goes to `errors`.
+    fn read_line(&mut self, text: &'t [u8]) -> Option<Line<'t>> {
+        let at = self.at;
+        let (line, tail) = split::at_line_end(text);
+        self.rest = tail;
+        self.at = if tail.is_some() {
+            at.next_line()
+        } else {
+            at.after(line)
+        };
+        if self.is_skipped(line, at) {
+            return None;
+        }
+        let text = Text::read(line, at, self.quoting);
+        let mut words = text.words();
+        if let Some(word) = words.peek()
             && matches!(word.raw(), "begin" | "end")
         {
             words.next();
@@ -118,11 +146,26 @@ impl<'t> Lines<'t> {
             return None;
         }
         self.empty = false;
-        Line::read(text, words, &mut self.sequence, &mut self.errors)
+        Line::read(&text, &mut self.sequence, &mut self.errors)
+    }
+
+    /// The next table line of a boot line, likewise.
+    fn read_field(&mut self, text: &'t [u8]) -> Option<Line<'t>> {
+        let at = self.at;
+        let (field, tail) = split::at_unquoted(text, b',');
+        self.rest = tail;
+        self.at = at
+            .after(field)
+            .after(if tail.is_some() { b"," } else { b"" });
+        self.empty = false;
+        Line::read(
+            &Text::read(field, at, self.quoting),
+            &mut self.sequence,
+            &mut self.errors,
+        )
     }
 
     /// Whether there is nothing to read in this line: it is blank, a comment, or stands behind `end`.
-    #[inline]
     fn is_skipped(&mut self, line: &[u8], at: Position) -> bool {
         let start = self.quoting.skip_blanks(line, 0);
         if matches!(line.get(start), None | Some(b'#')) {
@@ -142,7 +185,6 @@ impl<'t> Lines<'t> {
     }
 
     /// Takes up a `begin` or `end`.
-    #[cold]
     fn mark(&mut self, word: &Word<'t>) {
         let at = word.position();
         let (frame, wrong) = match (word.raw(), self.frame) {
@@ -179,16 +221,9 @@ impl<'t> Iterator for Lines<'t> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(error) = self.errors.pop() {
-                return Some(Err(error));
-            }
-            let Some(text) = self.rest else {
-                return self.finish().map(Err);
-            };
-            if let Some(line) = self.read(text) {
-                return Some(Ok(line));
-            }
+        match self.read_quickly() {
+            Some(line) => Some(Ok(line)),
+            None => self.read(),
         }
     }
 }

@@ -29,6 +29,14 @@ impl Position {
         })
     }
 
+    /// The first character of the next line.
+    pub(crate) const fn next_line(self) -> Position {
+        Position {
+            line: self.line.saturating_add(1),
+            ..Position::START
+        }
+    }
+
     fn after_str(self, text: &str) -> Position {
         let (lines, last) = match text.rsplit_once('\n') {
             Some((before, last)) => (

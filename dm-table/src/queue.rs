@@ -15,6 +15,10 @@ impl<T, const N: usize> Queue<T, N> {
         }
     }
 
+    pub(crate) const fn is_empty(&self) -> bool {
+        !self.waiting
+    }
+
     pub(crate) fn push(&mut self, item: T) {
         debug_assert!(self.items.iter().any(Option::is_none), "no room");
         if let Some(free) = self.items.iter_mut().find(|item| item.is_none()) {

@@ -1,7 +1,7 @@
 //! Whether each line starts where the one before it ends.
 
 use crate::error::TableReason;
-use crate::sector::{Sector, Sectors};
+use crate::sector::{Sector, SectorRange, Sectors};
 
 /// Where the next line may start.
 ///
@@ -21,8 +21,20 @@ impl Sequence {
         first: true,
     };
 
-    /// Takes up the next line, as much of it as could be read, and judges where it starts.
+    /// Takes up the next line if it starts where it should, and tells whether it does.
     #[inline]
+    pub(crate) fn follow(&mut self, range: SectorRange) -> bool {
+        let follows = self.ends == [Some(range.start()), None];
+        if follows {
+            *self = Sequence {
+                ends: [Some(range.end()), None],
+                first: false,
+            };
+        }
+        follows
+    }
+
+    /// Takes up the next line, as much of it as could be read, and judges where it starts.
     pub(crate) fn place(
         &mut self,
         start: Option<Sector>,

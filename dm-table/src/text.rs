@@ -1,9 +1,8 @@
 //! Bytes to text: what of a line can be read, and the first byte of it that can't.
 
-use core::str;
-
+use crate::args::Args;
 use crate::position::Position;
-use crate::quoting::Quoting;
+use crate::quoting::{Quoting, is_blank};
 
 /// Why the bytes of a line are not its text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -26,49 +25,53 @@ pub enum TextReason {
 /// The text of a line; where a byte of it is not text, the words before that one's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Text<'t> {
-    pub(crate) text: &'t str,
+    /// UTF-8.
+    text: &'t [u8],
+    origin: Position,
+    quoting: Quoting,
     pub(crate) fault: Option<(Position, TextReason)>,
 }
 
 impl<'t> Text<'t> {
-    /// Reads `bytes`, which start at `origin`. `plain` promises that there is no NUL and no backslash.
-    #[inline]
-    pub(crate) fn read(
-        bytes: &'t [u8],
-        origin: Position,
-        quoting: Quoting,
-        plain: bool,
-    ) -> Text<'t> {
-        match str::from_utf8(bytes) {
-            Ok(text) if plain => Text { text, fault: None },
-            _ => Text::inspect(bytes, origin, quoting),
+    /// Reads `bytes`, which start at `origin`.
+    pub(crate) fn read(bytes: &'t [u8], origin: Position, quoting: Quoting) -> Text<'t> {
+        let Some((at, reason)) = first_fault(bytes, quoting) else {
+            return Text {
+                text: bytes,
+                origin,
+                quoting,
+                fault: None,
+            };
+        };
+        let before = bytes.get(..at).unwrap_or_default();
+        let blank = before.iter().rposition(|&byte| is_blank(byte)).unwrap_or(0);
+        Text {
+            text: before.get(..blank).unwrap_or_default(),
+            origin,
+            quoting,
+            fault: Some((origin.after(before), reason)),
         }
     }
 
-    #[cold]
-    fn inspect(bytes: &'t [u8], origin: Position, quoting: Quoting) -> Text<'t> {
-        let (text, invalid) = match bytes.utf8_chunks().next() {
-            Some(chunk) => (chunk.valid(), chunk.invalid().first()),
-            None => ("", None),
-        };
-        let (at, reason) = if let Some(nul) = text.find('\0') {
-            (nul, TextReason::Nul)
-        } else if let Some(&byte) = invalid {
-            (text.len(), TextReason::NotUtf8 { byte })
-        } else if let Some(backslash) = quoting.dangling(bytes) {
-            (backslash, TextReason::Dangling)
-        } else {
-            return Text { text, fault: None };
-        };
-        let before = text.get(..at).unwrap_or_default();
-        let whole_words = before
-            .rfind(|c: char| c.is_ascii_whitespace())
-            .and_then(|blank| before.get(..blank));
-        let fault = Some((origin.after(before.as_bytes()), reason));
-        Text {
-            text: whole_words.unwrap_or_default(),
-            fault,
-        }
+    /// Its words.
+    pub(crate) const fn words(&self) -> Args<'t> {
+        Args::quoted(self.text, self.origin, self.quoting)
+    }
+}
+
+fn first_fault(bytes: &[u8], quoting: Quoting) -> Option<(usize, TextReason)> {
+    let (text, invalid) = match bytes.utf8_chunks().next() {
+        Some(chunk) => (chunk.valid(), chunk.invalid().first()),
+        None => ("", None),
+    };
+    if let Some(nul) = text.find('\0') {
+        Some((nul, TextReason::Nul))
+    } else if let Some(&byte) = invalid {
+        Some((text.len(), TextReason::NotUtf8 { byte }))
+    } else {
+        quoting
+            .dangling(bytes)
+            .map(|backslash| (backslash, TextReason::Dangling))
     }
 }
 

@@ -1,8 +1,9 @@
 //! One word of a line.
 
-use core::fmt;
+use core::{fmt, str};
 
 use crate::args::{ArgError, ArgReason};
+use crate::digits;
 use crate::escaped::write_escaped;
 use crate::excerpt::Excerpt;
 use crate::position::Position;
@@ -14,42 +15,50 @@ use crate::quoting::{Quoting, Unescaped};
 /// It equals a `str` whose characters are its own, backslashes undone.
 #[derive(Clone, Copy, Debug)]
 pub struct Word<'t> {
-    pub(crate) raw: &'t str,
-    pub(crate) before: &'t [u8],
+    /// UTF-8.
+    pub(crate) line: &'t [u8],
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     pub(crate) origin: Position,
     pub(crate) quoting: Quoting,
 }
 
 impl<'t> Word<'t> {
     /// The word as it stands in the text, backslashes and all; never empty.
-    pub const fn raw(&self) -> &'t str {
-        self.raw
+    pub fn raw(&self) -> &'t str {
+        // Checked when the line was read, and a word ends between characters: it never is the default.
+        str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+
+    fn bytes(&self) -> &'t [u8] {
+        self.line.get(self.start..self.end).unwrap_or_default()
     }
 
     /// What the word means: a backslash gone wherever it quotes the character behind it.
     pub fn unescaped(&self) -> Unescaped<'t> {
-        Unescaped::new(self.raw, self.quoting)
+        Unescaped::new(self.raw(), self.quoting)
     }
 
     /// Where its first character stands. Takes time in proportion to the line before it.
     pub fn position(&self) -> Position {
-        self.origin.after(self.before)
+        self.origin
+            .after(self.line.get(..self.start).unwrap_or_default())
     }
 
     /// The word as a message shows it.
-    pub const fn excerpt(&self) -> Excerpt<'t> {
-        Excerpt::new(self.raw.as_bytes())
+    pub fn excerpt(&self) -> Excerpt<'t> {
+        Excerpt::new(self.bytes())
     }
 
     /// The word as a decimal number of 64 bits. Leading zeros are allowed; a sign is not, nor are
     /// backslashes. The error says that `what` was expected.
     pub fn number(&self, what: &'static str) -> Result<u64, ArgError<'t>> {
-        decimal(self.raw).map_err(|fault| self.not_a_number(fault, what, u64::BITS))
+        decimal(self.bytes()).map_err(|fault| self.not_a_number(fault, what, u64::BITS))
     }
 
     /// The word as a decimal number of 32 bits, likewise.
     pub fn number_u32(&self, what: &'static str) -> Result<u32, ArgError<'t>> {
-        decimal(self.raw)
+        decimal(self.bytes())
             .and_then(|number| u32::try_from(number).map_err(|_| Fault::TooLarge))
             .map_err(|fault| self.not_a_number(fault, what, u32::BITS))
     }
@@ -108,25 +117,21 @@ enum Fault {
 }
 
 #[inline]
-fn decimal(word: &str) -> Result<u64, Fault> {
-    let mut number = Some(0u64);
-    for byte in word.bytes() {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return Err(if is_signed(word) {
-                Fault::Sign
-            } else {
-                Fault::NotANumber
-            });
-        }
-        number = number.and_then(|n| n.checked_mul(10)?.checked_add(u64::from(digit)));
+fn decimal(word: &[u8]) -> Result<u64, Fault> {
+    match digits::leading(word) {
+        Some((number, length)) if length == word.len() => Ok(number),
+        _ => Err(fault(word)),
     }
-    number.ok_or(Fault::TooLarge)
 }
 
-fn is_signed(word: &str) -> bool {
-    let digits = word.strip_prefix(['+', '-']).unwrap_or_default();
-    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
+#[cold]
+fn fault(word: &[u8]) -> Fault {
+    let is_number = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    match word {
+        [b'+' | b'-', digits @ ..] if is_number(digits) => Fault::Sign,
+        _ if is_number(word) => Fault::TooLarge,
+        _ => Fault::NotANumber,
+    }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use crate::lines::Lines;
 use crate::position::Position;
 use crate::queue::Queue;
 use crate::quoting::Quoting;
-use crate::split::{self, Piece};
+use crate::split;
 use crate::text::Text;
 use crate::word::Word;
 
@@ -47,7 +47,7 @@ impl<'t> Devices<'t> {
     /// Reads the next device up to its table; what is wrong there goes to `errors`.
     fn read(&mut self, text: &'t [u8]) {
         let at = self.at;
-        let Piece { head, tail, .. } = split::at_unquoted(text, b';');
+        let (head, tail) = split::at_unquoted(text, b';');
         self.rest = tail;
         self.at = at
             .after(head)
@@ -148,12 +148,12 @@ impl<'t> Fields<'t> {
                 reason: ConciseReason::Missing { what },
             });
         };
-        let Piece { head, tail, plain } = split::at_unquoted(text, b',');
+        let (head, tail) = split::at_unquoted(text, b',');
         self.rest = tail;
         self.at = origin
             .after(head)
             .after(if tail.is_some() { b"," } else { b"" });
-        let Text { text, fault } = Text::read(head, origin, Quoting::Once, plain);
+        let fault = Text::read(head, origin, Quoting::Once).fault;
         if let Some((at, reason)) = fault {
             return Err(ConciseError {
                 at,
@@ -162,8 +162,9 @@ impl<'t> Fields<'t> {
         }
         let (start, end) = Quoting::Once.trim(head);
         Ok(Word {
-            raw: text.get(start..end).unwrap_or_default(),
-            before: head.get(..start).unwrap_or_default(),
+            line: head,
+            start,
+            end,
             origin,
             quoting: Quoting::Once,
         })

@@ -1,0 +1,74 @@
+//! A short cut for lines of the commonest shape, as programs write them.
+
+use crate::args::Args;
+use crate::digits;
+use crate::line::Line;
+use crate::position::Position;
+use crate::quoting::{Quoting, is_blank};
+use crate::sector::{Sector, SectorRange, Sectors};
+use crate::swar;
+
+/// Reads the first line of `text`, which stands at `at`, and gives it with the text behind it.
+///
+/// The line is what [`Line::read`] makes of it; `None` where that may find an error, and wherever
+/// the line has another shape: blanks in front of it, two of them between its first words, a
+/// backslash, anything but ASCII, no line feed at its end.
+#[inline]
+pub(crate) fn read(text: &[u8], at: Position) -> Option<(Line<'_>, &[u8])> {
+    let (start, at_length) = number(text, 0)?;
+    let (length, target) = number(text, at_length)?;
+    let range = SectorRange::new(Sector::new(start), Sectors::new(length))?;
+    let behind_target = word_end(text, target)?;
+    let (line, tail) = text.split_at_checked(line_end(text, target)?)?;
+    let args = Args::quoted(line, at, Quoting::Once).behind(behind_target);
+    Some((
+        Line {
+            range,
+            start: 0,
+            target,
+            args,
+        },
+        tail.get(1..)?,
+    ))
+}
+
+/// The number at `at`, and where the next word must start: behind a single blank.
+#[inline]
+fn number(text: &[u8], at: usize) -> Option<(u64, usize)> {
+    let (number, length) = digits::leading(text.get(at..)?)?;
+    let end = at + length;
+    (length > 0 && *text.get(end)? == b' ').then_some((number, end + 1))
+}
+
+/// The end of the word that starts at `start`, if there is one.
+#[inline]
+fn word_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    loop {
+        match swar::first(swar::at_most(swar::eight(text, at)?, b' ')) {
+            8 => at += 8,
+            found => {
+                let end = at + found;
+                return (end > start && is_blank(*text.get(end)?)).then_some(end);
+            }
+        }
+    }
+}
+
+/// The first line feed from `start` on, if there is only ASCII without NUL and backslash before it.
+#[inline]
+fn line_end(text: &[u8], start: usize) -> Option<usize> {
+    let mut at = start;
+    let mut odd = 0;
+    loop {
+        let eight = swar::eight(text, at)?;
+        odd |= swar::not_ascii(eight) | swar::equal(eight, 0) | swar::equal(eight, b'\\');
+        match swar::first(swar::equal(eight, b'\n')) {
+            8 => at += 8,
+            found => return (odd == 0).then_some(at + found),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
