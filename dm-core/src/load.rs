@@ -289,7 +289,7 @@ struct Nearest(Option<&'static str>);
 impl core::fmt::Display for Nearest {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self.0 {
-            Some(name) => write!(f, ", did you mean `{name}`?"),
+            Some(name) => write!(f, " (did you mean `{name}`?)"),
             None => Ok(()),
         }
     }
