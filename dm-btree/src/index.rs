@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{BTree32, BTree64, BuildError, Group, Node, SectorIndex, Staged};
+use crate::{BTree32, BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
 
 /// An index in whichever form suits its keys best.
 #[derive(Clone, Debug)]
@@ -33,6 +33,16 @@ impl Index {
             _ => Form::Wide(BTree64::build(&ends, Vec::new())?),
         };
         Ok(Index { form })
+    }
+
+    /// The same index, searched with other instructions.
+    pub fn with(self, instructions: Instructions) -> Index {
+        let form = match self.form {
+            Form::Narrow(tree) => Form::Narrow(tree.with(instructions)),
+            Form::Wide(tree) => Form::Wide(tree.with(instructions)),
+            Form::Staged(staged) => Form::Staged(staged.with(instructions)),
+        };
+        Index { form }
     }
 
     fn inner(&self) -> &dyn SectorIndex {

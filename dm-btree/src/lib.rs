@@ -41,6 +41,8 @@ mod index;
 mod levels;
 mod node;
 mod search;
+#[allow(unsafe_code)]
+mod simd;
 mod staged;
 mod storage;
 mod tree;
@@ -49,6 +51,7 @@ pub use error::BuildError;
 #[cfg(feature = "alloc")]
 pub use index::Index;
 pub use node::{Key, Node};
+pub use simd::Instructions;
 pub use staged::{Group, Staged};
 pub use storage::Storage;
 pub use tree::{BTree, BTree32, BTree64};

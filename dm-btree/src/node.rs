@@ -2,11 +2,11 @@
 
 use core::fmt::Debug;
 
-/// A key as a node stores it: `u64` or `u32`.
-pub trait Key: Copy + Debug + Ord + Into<u64> + TryFrom<u64> + private::Sealed + 'static {
-    /// As many keys as fill a cache line.
-    type Keys: AsRef<[Self]> + AsMut<[Self]> + Copy + Debug;
-    /// How many those are.
+use crate::simd;
+
+/// The width of a key: `u64` or `u32`.
+pub trait Key: Copy + Debug + Ord + Into<u64> + TryFrom<u64> + simd::Below {
+    /// How many keys fill a cache line.
     const PER_NODE: usize;
     /// How many children a node above the leaves has.
     const CHILDREN: usize = Self::PER_NODE + 1;
@@ -19,17 +19,15 @@ pub trait Key: Copy + Debug + Ord + Into<u64> + TryFrom<u64> + private::Sealed +
 /// A cache line of keys, in order. Places behind the last key hold the highest number there is.
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(64))]
-pub struct Node<K: Key>(pub(crate) K::Keys);
+pub struct Node<K: simd::Below>(pub(crate) K::Keys);
 
 impl Key for u64 {
-    type Keys = [u64; 8];
     const PER_NODE: usize = 8;
     const MAX: u64 = u64::MAX;
     const FILL: Node<u64> = Node([u64::MAX; 8]);
 }
 
 impl Key for u32 {
-    type Keys = [u32; 16];
     const PER_NODE: usize = 16;
     const MAX: u32 = u32::MAX;
     const FILL: Node<u32> = Node([u32::MAX; 16]);
@@ -42,9 +40,3 @@ impl<K: Key> Default for Node<K> {
 }
 
 const _: () = assert!(size_of::<Node<u64>>() == 64 && size_of::<Node<u32>>() == 64);
-
-mod private {
-    pub trait Sealed {}
-    impl Sealed for u64 {}
-    impl Sealed for u32 {}
-}

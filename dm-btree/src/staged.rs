@@ -2,14 +2,16 @@
 
 use crate::levels::Levels;
 use crate::tree::check;
-use crate::{BuildError, Key, Node, SectorIndex, Storage, search};
+use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
 /// The keys that agree in their upper 32 bits.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Group {
     /// Those bits.
     high: u32,
-    /// The group's own tree, of the lower 32 bits.
+    /// The number of the first node of the group's own tree, of the lower 32 bits.
+    root: u32,
+    /// The levels of that tree.
     levels: Levels,
     /// The number of the group's first key.
     first: usize,
@@ -25,6 +27,7 @@ pub struct Staged<S, G> {
     /// The first stage: a tree of the groups' upper halves.
     highs: Levels,
     len: usize,
+    instructions: Instructions,
 }
 
 impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
@@ -37,38 +40,59 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
         let group_list = groups.reset(groups_needed, Group::default())?;
         let node_list = nodes.reset(nodes_needed, u32::FILL)?;
 
-        let (highs, mut next_node) = Levels::lay_out::<u32>(groups_needed, 0)?;
+        let (highs, first_stage) = Levels::lay_out::<u32>(groups_needed)?;
+        let (first_stage, mut rest) = node_list
+            .split_at_mut_checked(first_stage)
+            .unwrap_or_default();
         let mut first = 0_usize;
         for (group, members) in group_list.iter_mut().zip(keys.chunk_by(same_group)) {
-            let (levels, end) = Levels::lay_out::<u32>(members.len(), next_node)?;
-            search::fill(node_list, &levels, members.len(), |n| {
+            let (levels, size) = Levels::lay_out::<u32>(members.len())?;
+            let root = u32::try_from(nodes_needed.saturating_sub(rest.len()));
+            let root = root.map_err(|_| BuildError::TooMany { keys: keys.len() })?;
+            let (tree, others) = rest.split_at_mut_checked(size).unwrap_or_default();
+            search::fill(tree, &levels, members.len(), |n| {
                 members.get(n).map_or(u32::MAX, |key| low(*key))
             });
+            let high = members.first().map_or(0, |key| high(*key));
             *group = Group {
-                high: members.first().map_or(0, |key| high(*key)),
+                high,
+                root,
                 levels,
                 first,
             };
-            next_node = end;
+            rest = others;
             first = first.saturating_add(members.len());
         }
-        search::fill(node_list, &highs, groups_needed, |n| {
+        search::fill(first_stage, &highs, groups_needed, |n| {
             group_list.get(n).map_or(u32::MAX, |group| group.high)
         });
+        let instructions = Instructions::best();
         Ok(Staged {
             nodes,
             groups,
             highs,
             len: keys.len(),
+            instructions,
         })
+    }
+
+    /// The same index, searched with other instructions.
+    pub fn with(self, instructions: Instructions) -> Self {
+        Staged {
+            instructions,
+            ..self
+        }
     }
 
     /// How many nodes and how many groups it takes for `keys`, which must be in order.
     pub fn room_for(keys: &[u64]) -> Result<(usize, usize), BuildError> {
         let groups = keys.chunk_by(same_group).count();
-        let (_, mut nodes) = Levels::lay_out::<u32>(groups, 0)?;
+        let (_, mut nodes) = Levels::lay_out::<u32>(groups)?;
         for members in keys.chunk_by(same_group) {
-            (_, nodes) = Levels::lay_out::<u32>(members.len(), nodes)?;
+            let (_, more) = Levels::lay_out::<u32>(members.len())?;
+            nodes = nodes
+                .checked_add(more)
+                .ok_or(BuildError::TooMany { keys: keys.len() })?;
         }
         Ok((nodes, groups))
     }
@@ -82,7 +106,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
     #[inline]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let nodes = self.nodes.as_ref();
-        let group = search::descend(nodes, &self.highs, high(sector), search::below);
+        let group = self.instructions.descend(nodes, &self.highs, high(sector));
         let group = self.groups.as_ref().get(group)?;
         // All of a group is past the sector if its upper half is.
         let low = if group.high == high(sector) {
@@ -90,7 +114,8 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
         } else {
             0
         };
-        let n = search::descend(nodes, &group.levels, low, search::below);
+        let tree = nodes.get(group.root as usize..)?;
+        let n = self.instructions.descend(tree, &group.levels, low);
         let n = group.first.wrapping_add(n);
         (n < self.len).then_some(n)
     }
@@ -100,7 +125,8 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
         let after = groups.partition_point(|group| group.first <= n);
         let group = groups.get(after.checked_sub(1)?)?;
         let within = n.checked_sub(group.first)?;
-        let leaf = group.levels.leaves().checked_add(within / u32::PER_NODE)?;
+        let leaves = group.root.checked_add(group.levels.leaves)?;
+        let leaf = (leaves as usize).checked_add(within / u32::PER_NODE)?;
         let low = self
             .nodes
             .as_ref()

@@ -1,36 +1,71 @@
 //! One suite that every form passes in every storage, against a linear scan.
 
+use std::format;
 use std::vec;
 use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use crate::{BTree, BTree32, BTree64, BuildError, Group, Index, Key, SectorIndex, Staged};
+use crate::{
+    BTree, BTree32, BTree64, BuildError, Group, Index, Instructions, Key, SectorIndex, Staged,
+};
 
 /// The oracle: the number of the first key that is not below `sector`.
 fn scan(keys: &[u64], sector: u64) -> Option<usize> {
     keys.iter().position(|key| *key >= sector)
 }
 
-/// Runs `check` on each form, in each storage that holds it.
+/// Runs `check` on each form, in each storage that holds it, searched by each set of instructions.
 fn each_form(keys: &[u64], mut check: impl FnMut(&str, &dyn SectorIndex)) {
+    for instructions in Instructions::available() {
+        each_storage(keys, instructions, |name, index| {
+            check(&format!("{name}, {}", instructions.name()), index);
+        });
+    }
+}
+
+fn each_storage(
+    keys: &[u64],
+    instructions: Instructions,
+    mut check: impl FnMut(&str, &dyn SectorIndex),
+) {
     let mut room = vec![<u64 as Key>::FILL; BTree64::<Vec<_>>::nodes_for(keys.len()).unwrap()];
-    check("64-bit lent", &BTree64::build(keys, &mut room[..]).unwrap());
-    check("64-bit owned", &BTree64::build(keys, Vec::new()).unwrap());
+    check(
+        "64-bit lent",
+        &BTree64::build(keys, &mut room[..])
+            .unwrap()
+            .with(instructions),
+    );
+    check(
+        "64-bit owned",
+        &BTree64::build(keys, Vec::new()).unwrap().with(instructions),
+    );
     if room.len() <= 16 {
         check(
             "64-bit fixed",
-            &BTree64::build(keys, heapless::Vec::<_, 16>::new()).unwrap(),
+            &BTree64::build(keys, heapless::Vec::<_, 16>::new())
+                .unwrap()
+                .with(instructions),
         );
     }
     if keys.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
         let mut room = vec![<u32 as Key>::FILL; BTree32::<Vec<_>>::nodes_for(keys.len()).unwrap()];
-        check("32-bit lent", &BTree32::build(keys, &mut room[..]).unwrap());
-        check("32-bit owned", &BTree32::build(keys, Vec::new()).unwrap());
+        check(
+            "32-bit lent",
+            &BTree32::build(keys, &mut room[..])
+                .unwrap()
+                .with(instructions),
+        );
+        check(
+            "32-bit owned",
+            &BTree32::build(keys, Vec::new()).unwrap().with(instructions),
+        );
         if room.len() <= 16 {
             check(
                 "32-bit fixed",
-                &BTree32::build(keys, heapless::Vec::<_, 16>::new()).unwrap(),
+                &BTree32::build(keys, heapless::Vec::<_, 16>::new())
+                    .unwrap()
+                    .with(instructions),
             );
         }
     }
@@ -39,18 +74,27 @@ fn each_form(keys: &[u64], mut check: impl FnMut(&str, &dyn SectorIndex)) {
     let mut group_room = vec![Group::default(); groups];
     check(
         "staged lent",
-        &Staged::build(keys, &mut node_room[..], &mut group_room[..]).unwrap(),
+        &Staged::build(keys, &mut node_room[..], &mut group_room[..])
+            .unwrap()
+            .with(instructions),
     );
     check(
         "staged owned",
-        &Staged::build(keys, Vec::new(), Vec::new()).unwrap(),
+        &Staged::build(keys, Vec::new(), Vec::new())
+            .unwrap()
+            .with(instructions),
     );
     if nodes <= 16 && groups <= 16 {
         let (nodes, groups) = (heapless::Vec::<_, 16>::new(), heapless::Vec::<_, 16>::new());
-        check("staged fixed", &Staged::build(keys, nodes, groups).unwrap());
+        check(
+            "staged fixed",
+            &Staged::build(keys, nodes, groups)
+                .unwrap()
+                .with(instructions),
+        );
     }
-    let index = Index::build(keys.to_vec()).unwrap();
-    check(index.form(), &index);
+    let index = Index::build(keys.to_vec()).unwrap().with(instructions);
+    check("chosen", &index);
 }
 
 /// Checks each key, and lookups at both ends of each range and around them.

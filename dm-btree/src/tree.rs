@@ -1,7 +1,7 @@
 //! The tree over keys of one width.
 
 use crate::levels::Levels;
-use crate::{BuildError, Key, Node, SectorIndex, Storage, search};
+use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
 /// A tree of keys of one width, in nodes that live in `S`.
 #[derive(Clone, Debug)]
@@ -9,6 +9,7 @@ pub struct BTree<K: Key, S> {
     nodes: S,
     levels: Levels,
     len: usize,
+    instructions: Instructions,
     width: core::marker::PhantomData<K>,
 }
 
@@ -24,7 +25,7 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
     /// [`nodes_for`](BTree::nodes_for) says how many nodes it takes.
     pub fn build(keys: &[u64], mut storage: S) -> Result<Self, BuildError> {
         check::<K>(keys)?;
-        let (levels, needed) = Levels::lay_out::<K>(keys.len(), 0)?;
+        let (levels, needed) = Levels::lay_out::<K>(keys.len())?;
         let nodes = storage.reset(needed, K::FILL)?;
         search::fill(nodes, &levels, keys.len(), |n| {
             keys.get(n)
@@ -35,13 +36,22 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
             nodes: storage,
             levels,
             len: keys.len(),
+            instructions: Instructions::best(),
             width: core::marker::PhantomData,
         })
     }
 
+    /// The same tree, searched with other instructions.
+    pub fn with(self, instructions: Instructions) -> Self {
+        BTree {
+            instructions,
+            ..self
+        }
+    }
+
     /// How many nodes a tree of `keys` keys takes.
     pub fn nodes_for(keys: usize) -> Result<usize, BuildError> {
-        Levels::lay_out::<K>(keys, 0).map(|(_, nodes)| nodes)
+        Levels::lay_out::<K>(keys).map(|(_, nodes)| nodes)
     }
 }
 
@@ -50,15 +60,17 @@ impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
         self.len
     }
 
-    #[inline]
+    #[inline(always)]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let key = K::try_from(sector).ok()?;
-        let n = search::descend(self.nodes.as_ref(), &self.levels, key, search::below);
+        let n = self
+            .instructions
+            .descend(self.nodes.as_ref(), &self.levels, key);
         (n < self.len).then_some(n)
     }
 
     fn key(&self, n: usize) -> Option<u64> {
-        let leaf = self.levels.leaves().checked_add(n / K::PER_NODE)?;
+        let leaf = (self.levels.leaves as usize).checked_add(n / K::PER_NODE)?;
         let node = self.nodes.as_ref().get(leaf)?;
         let key = node.0.as_ref().get(n % K::PER_NODE)?;
         (n < self.len).then_some((*key).into())
