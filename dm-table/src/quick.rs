@@ -13,7 +13,7 @@ use crate::swar;
 /// The line is what [`Line::read`] makes of it; `None` where that may find an error, and wherever
 /// the line has another shape: blanks in front of it, two of them between its first words, a
 /// backslash, anything but ASCII, no line feed at its end.
-#[inline]
+#[inline(always)]
 pub(crate) fn read(text: &[u8], at: Position) -> Option<(Line<'_>, &[u8])> {
     let (start, at_length) = number(text, 0)?;
     let (length, target) = number(text, at_length)?;
@@ -60,9 +60,19 @@ fn word_end(text: &[u8], start: usize) -> Option<usize> {
 fn line_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     let mut odd = 0;
+    // Four at a time: most lines end within them, so there is hardly a branch to guess wrong.
+    while let Some(four) = swar::four(text, at) {
+        odd |= four
+            .into_iter()
+            .fold(0, |odd, eight| odd | swar::not_plain(eight));
+        match swar::first_of_four(four.map(|eight| swar::equal(eight, b'\n'))) {
+            32 => at += 32,
+            found => return (odd == 0).then_some(at + found),
+        }
+    }
     loop {
         let eight = swar::eight(text, at)?;
-        odd |= swar::not_ascii(eight) | swar::equal(eight, 0) | swar::equal(eight, b'\\');
+        odd |= swar::not_plain(eight);
         match swar::first(swar::equal(eight, b'\n')) {
             8 => at += 8,
             found => return (odd == 0).then_some(at + found),

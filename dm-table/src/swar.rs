@@ -3,6 +3,8 @@
 //! Each search is exact for the first byte that it finds: the carries and borrows behind the
 //! arithmetic only run from there towards the bytes behind it.
 
+use core::array;
+
 const LOWS: u64 = 0x0101_0101_0101_0101;
 const HIGHS: u64 = 0x8080_8080_8080_8080;
 
@@ -12,6 +14,25 @@ pub(crate) fn eight(text: &[u8], at: usize) -> Option<u64> {
     text.get(at..)?
         .first_chunk()
         .map(|&eight| u64::from_le_bytes(eight))
+}
+
+/// The 32 bytes at `at`, eight by eight, unless there are fewer.
+#[inline]
+pub(crate) fn four(text: &[u8], at: usize) -> Option<[u64; 4]> {
+    let bytes = text.get(at..)?.first_chunk::<32>()?;
+    Some(array::from_fn(|i| eight(bytes, 8 * i).unwrap_or_default()))
+}
+
+/// The index of the first of 32 bytes marked in `marks`, or 32.
+#[inline]
+pub(crate) fn first_of_four(marks: [u64; 4]) -> usize {
+    // The highest bits of eight bytes, each shifted to its own bit of the highest byte.
+    let bits = marks.map(|marks| (marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    let bits = bits
+        .into_iter()
+        .rev()
+        .fold(0, |all, bits| all << 8 | bits as u32);
+    bits.trailing_zeros() as usize
 }
 
 /// The index of the first of them marked in `marks`, or 8.
@@ -33,10 +54,11 @@ pub(crate) const fn at_most(eight: u64, most: u8) -> u64 {
     eight.wrapping_sub(LOWS * (most as u64 + 1)) & !eight & HIGHS
 }
 
-/// Marks the bytes that are not ASCII.
+/// Not zero if any byte is a NUL, a backslash or not ASCII.
 #[inline]
-pub(crate) const fn not_ascii(eight: u64) -> u64 {
-    eight & HIGHS
+pub(crate) const fn not_plain(eight: u64) -> u64 {
+    let backslash = eight ^ (LOWS * b'\\' as u64);
+    (eight | eight.wrapping_sub(LOWS) | backslash.wrapping_sub(LOWS)) & HIGHS
 }
 
 /// The number that the decimal digits at the start make, and how many they are, up to 8.

@@ -92,7 +92,10 @@ impl<'t> Word<'t> {
 
 impl PartialEq<str> for Word<'_> {
     fn eq(&self, other: &str) -> bool {
-        self.unescaped().eq(other.chars())
+        match self.bytes().contains(&b'\\') {
+            false => self.bytes() == other.as_bytes(),
+            true => self.unescaped().eq(other.chars()),
+        }
     }
 }
 
