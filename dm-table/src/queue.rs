@@ -1,29 +1,31 @@
 //! A few items that wait for their turn, in fixed storage.
 
-/// At most `N` items, first in, first out; one more is dropped.
+/// At most `N` items, first in, first out. Whoever pushes knows that there is room; in a release
+/// build an item too many is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue<T, const N: usize> {
     items: [Option<T>; N],
-    waiting: bool,
+    waiting: usize,
 }
 
 impl<T, const N: usize> Queue<T, N> {
     pub(crate) const fn new() -> Queue<T, N> {
         Queue {
             items: [const { None }; N],
-            waiting: false,
+            waiting: 0,
         }
     }
 
+    #[inline]
     pub(crate) const fn is_empty(&self) -> bool {
-        !self.waiting
+        self.waiting == 0
     }
 
     pub(crate) fn push(&mut self, item: T) {
-        debug_assert!(self.items.iter().any(Option::is_none), "no room");
-        if let Some(free) = self.items.iter_mut().find(|item| item.is_none()) {
+        debug_assert!(self.waiting < N, "no room for another item");
+        if let Some(free) = self.items.get_mut(self.waiting) {
             *free = Some(item);
-            self.waiting = true;
+            self.waiting += 1;
         }
     }
 
@@ -33,14 +35,11 @@ impl<T, const N: usize> Queue<T, N> {
         }
     }
 
-    #[inline]
     pub(crate) fn pop(&mut self) -> Option<T> {
-        if !self.waiting {
-            return None;
-        }
-        let next = self.items.iter_mut().find_map(Option::take);
-        self.waiting = self.items.iter().any(Option::is_some);
-        next
+        let next = self.items.first_mut()?.take()?;
+        self.items.rotate_left(1);
+        self.waiting = self.waiting.saturating_sub(1);
+        Some(next)
     }
 }
 

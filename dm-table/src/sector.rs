@@ -148,3 +148,6 @@ impl fmt::Display for Sectors {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;
