@@ -24,16 +24,12 @@ impl Host for RamHost {
     type Lock = parking_lot::RawMutex;
 
     fn open(&self, name: &str, _mode: Mode) -> Result<RamDisk, OpenError> {
-        if name == "ram" {
-            Ok(RamDisk(self.disk.clone()))
-        } else {
-            Err(OpenError::NotFound)
-        }
+        if name == "ram" { Ok(RamDisk(self.disk.clone())) } else { Err(OpenError::NotFound) }
     }
 
     /// A real driver would start the transfer here, and complete the bio in its interrupt.
-    fn submit(&self, bio: Request, device: &RamDisk) {
-        let mut disk = device.0.lock().unwrap();
+    fn submit(&self, bio: Request) {
+        let mut disk = self.disk.lock().unwrap();
         let start = bio.sector.get() as usize * 512;
         let place = &mut disk[start..][..bio.sectors.get() as usize * 512];
         match bio.op {
@@ -88,11 +84,7 @@ impl Request {
     fn data(&self) -> impl std::ops::DerefMut<Target = [u8]> + '_ {
         let (start, length) = (self.offset, self.sectors.get() as usize * 512);
         let data = self.whole.data.lock().unwrap();
-        Part {
-            data,
-            start,
-            length,
-        }
+        Part { data, start, length }
     }
 
     fn part(&self, sectors: Sectors) -> Request {
@@ -111,6 +103,8 @@ impl Request {
 }
 
 impl Bio for Request {
+    type Device = RamDisk;
+
     fn op(&self) -> BioOp {
         self.op
     }
@@ -133,9 +127,11 @@ impl Bio for Request {
     fn duplicate(&self) -> Result<Request, OutOfMemory> {
         Ok(self.part(self.sectors))
     }
-    fn aim(&mut self, sector: Sector) {
+    fn set_sector(&mut self, sector: Sector) {
         self.sector = sector;
     }
+    /// There is only one device. Others would note a number or a pointer that stands for it.
+    fn set_device(&mut self, _device: &RamDisk) {}
     fn carry(&mut self, pass: Pass) {
         self.passes.push(pass);
     }
@@ -176,20 +172,12 @@ impl std::ops::DerefMut for Part<'_> {
 }
 
 fn main() {
-    let host = RamHost {
-        disk: Arc::new(Mutex::new(vec![b'.'; 8 * 512])),
-    };
+    let host = RamHost { disk: Arc::new(Mutex::new(vec![b'.'; 8 * 512])) };
     let disk = host.disk.clone();
     let mapper = DeviceMapper::new(host, Registry::with_builtins().unwrap()).unwrap();
-    let device = mapper
-        .create("swapped".parse().unwrap(), CreateOptions::default())
-        .unwrap();
+    let device = mapper.create("swapped".parse().unwrap(), CreateOptions::default()).unwrap();
     let table = b"0 4 linear ram 4\n4 4 linear ram 0";
-    mapper
-        .load(&device, table, Mode::ReadWrite, &mut |error| {
-            eprintln!("{error}")
-        })
-        .unwrap();
+    mapper.load(&device, table, Mode::ReadWrite, &mut |error| eprintln!("{error}")).unwrap();
     assert!(device.resume().unwrap().is_done());
 
     let whole = Arc::new(Whole {
@@ -206,12 +194,7 @@ fn main() {
         result: Err(IoError::Failed),
     });
     assert_eq!(*whole.result.lock().unwrap(), Ok(()));
-    let letters: String = disk
-        .lock()
-        .unwrap()
-        .chunks(512)
-        .map(|s| s[0] as char)
-        .collect();
+    let letters: String = disk.lock().unwrap().chunks(512).map(|s| s[0] as char).collect();
     println!("written: abcdefgh\non ram:  {letters}");
     assert_eq!(letters, "efghabcd");
 }

@@ -46,11 +46,7 @@ impl Target for ReversedTarget {
     fn map(&self, request: &Request) -> Map {
         let sector = Sector::new(self.last.get() - request.at.get());
         // One sector at a time: the next one lies before it.
-        Map::To {
-            device: self.extent.device,
-            sector,
-            sectors: Sectors::new(1),
-        }
+        Map::To { device: self.extent.device, sector, sectors: Sectors::new(1) }
     }
     fn write_args(&self, out: &mut dyn fmt::Write, names: &dyn DeviceNames) -> fmt::Result {
         names.write_name(self.extent.device, out)?;
@@ -60,19 +56,12 @@ impl Target for ReversedTarget {
 
 fn main() {
     let sim = dm_sim::Sim::new();
-    sim.add_disk("disk", 16)
-        .fill(|byte| b'a' + (byte / 512) as u8);
-    sim.mapper()
-        .register(Reversed)
-        .expect("no other target type of that name");
+    sim.add_disk("disk", 16).fill(|byte| b'a' + (byte / 512) as u8);
+    sim.mapper().register(Reversed).expect("no other target type of that name");
     let device = dm_sim::load(&sim, "backwards", "0 16 reversed disk 0");
     let read = sim.read(&device.open().expect("the device is there"), 0, 16);
     sim.complete_all();
-    let letters: String = read
-        .data()
-        .chunks(512)
-        .map(|sector| sector[0] as char)
-        .collect();
+    let letters: String = read.data().chunks(512).map(|sector| sector[0] as char).collect();
     println!("disk:      abcdefghijklmnop\nbackwards: {letters}");
     assert_eq!(letters, "ponmlkjihgfedcba");
 }

@@ -7,6 +7,7 @@ use dm_table::{Args, Sector, Sectors};
 use dm_targets::{IoError, MessageError};
 use lock_api::{Mutex, MutexGuard};
 
+use crate::route::route;
 use crate::{Bio, DeviceName, Host, Minor, Open, Queue, Table, Uuid};
 
 /// A virtual block device; clones are the same device.
@@ -160,16 +161,8 @@ impl<H: Host> MappedDevice<H> {
             load_errors: None,
             answer: None,
         });
-        let shared = Shared {
-            host,
-            minor,
-            gate,
-            events: AtomicU64::new(0),
-            inner,
-        };
-        Ok(MappedDevice {
-            shared: Arc::try_new(shared)?,
-        })
+        let shared = Shared { host, minor, gate, events: AtomicU64::new(0), inner };
+        Ok(MappedDevice { shared: Arc::try_new(shared)? })
     }
 
     /// Its name at this moment.
@@ -229,9 +222,7 @@ impl<H: Host> MappedDevice<H> {
         }
         inner.opens = inner.opens.saturating_add(1);
         drop(inner);
-        Ok(Open {
-            device: self.clone(),
-        })
+        Ok(Open { device: self.clone() })
     }
 
     /// Holds back requests from now on; done when those on their way have completed.
@@ -286,13 +277,8 @@ impl<H: Host> MappedDevice<H> {
     /// Sends the words of a message to the target at `sector`, and remembers its answer.
     pub fn message(&self, sector: Sector, words: Args<'_>) -> Result<Arc<Text>, SendError> {
         let table = self.table().ok_or(SendError::NoTable)?;
-        let target = table
-            .lookup(sector)
-            .and_then(|line| table.targets.get(line));
-        let target = target.ok_or(SendError::OutOfRange {
-            sector,
-            size: table.size(),
-        })?;
+        let target = table.lookup(sector).and_then(|line| table.targets.get(line));
+        let target = target.ok_or(SendError::OutOfRange { sector, size: table.size() })?;
         let mut answer = Text::new();
         target.message(words, &mut answer)?;
         let answer = Arc::try_new(answer).map_err(|_| MessageError::OutOfMemory)?;
@@ -335,11 +321,8 @@ impl<H: Host> MappedDevice<H> {
                 Then::Resume => (self.bind(&mut inner), core::mem::take(&mut inner.held)),
                 Then::Remove => {
                     inner.phase = Phase::Removed;
-                    let tables = [
-                        inner.live.take(),
-                        inner.inactive.take(),
-                        self.shared.gate.take(),
-                    ];
+                    let tables =
+                        [inner.live.take(), inner.inactive.take(), self.shared.gate.take()];
                     (tables, core::mem::take(&mut inner.held))
                 }
             }
@@ -357,9 +340,7 @@ impl<H: Host> MappedDevice<H> {
         let mut inner = self.lock();
         inner.opens = inner.opens.saturating_add(1);
         drop(inner);
-        Open {
-            device: self.clone(),
-        }
+        Open { device: self.clone() }
     }
 
     /// One that had it open is done.
@@ -437,9 +418,7 @@ impl<H: Host> MappedDevice<H> {
 
     fn change(&self) -> Change<H> {
         self.settle();
-        Change {
-            device: self.clone(),
-        }
+        Change { device: self.clone() }
     }
 
     fn start_draining(&self, inner: &mut Inner<H>, then: Then) {
@@ -472,10 +451,7 @@ impl<H: Host> MappedDevice<H> {
         let mut bio = bio;
         loop {
             match self.shared.gate.enter(self.shared.host.lane()) {
-                Some((table, pass)) => {
-                    bio.carry(pass);
-                    return table.route(&self.shared.host, bio);
-                }
+                Some(table) => return route(&*self.shared.host, table, bio),
                 None => match self.hold(bio) {
                     Some(again) => bio = again,
                     None => return,
@@ -509,9 +485,7 @@ impl<H: Host> MappedDevice<H> {
 
 impl<H: Host> Clone for MappedDevice<H> {
     fn clone(&self) -> MappedDevice<H> {
-        MappedDevice {
-            shared: self.shared.clone(),
-        }
+        MappedDevice { shared: self.shared.clone() }
     }
 }
 

@@ -11,10 +11,10 @@ use crate::Minor;
 
 /// A block layer: it opens devices, takes requests for them, and wakes whoever waits.
 pub trait Host: Sized + Send + Sync + 'static {
-    /// An open device. Dropping it closes it; requests on their way to it must survive that.
+    /// An open device. Dropping it closes it, which happens only when no bio is on its way there.
     type Device: Device;
     /// A request.
-    type Bio: Bio;
+    type Bio: Bio<Device = Self::Device>;
     /// Where requests wait while their device is suspended.
     type Queue: Queue<Self::Bio>;
     /// A lock for short sections that never sleep. Requests may complete while one is held, if this
@@ -24,10 +24,10 @@ pub trait Host: Sized + Send + Sync + 'static {
     /// Opens the device that a table calls `name`.
     fn open(&self, name: &str, mode: Mode) -> Result<Self::Device, OpenError>;
 
-    /// Passes a request on to a device of this host, where it begins at the bio's sector.
+    /// Passes a request on to the device it was [aimed at](Bio::set_device).
     ///
     /// No lock is held. The bio may complete before this returns.
-    fn submit(&self, bio: Self::Bio, device: &Self::Device);
+    fn submit(&self, bio: Self::Bio);
 
     /// Something about the device `minor` has changed: its event number moved, or its requests
     /// have drained. Wake those who wait for either, and see to it that somebody calls
@@ -53,13 +53,16 @@ pub trait Host: Sized + Send + Sync + 'static {
 /// Dropping it completes it with [`IoError::Failed`]. One that was [split](Bio::split) or
 /// [duplicated](Bio::duplicate) completes as a whole when all its parts have; it fails if one did.
 pub trait Bio: Sized + Send + 'static {
+    /// What it can be aimed at.
+    type Device;
+
     /// What is to be done.
     fn op(&self) -> BioOp;
 
     /// How.
     fn flags(&self) -> BioFlags;
 
-    /// Where it begins on the device it was last aimed at.
+    /// Where it begins.
     fn sector(&self) -> Sector;
 
     /// How long it is; zero for a flush.
@@ -73,7 +76,11 @@ pub trait Bio: Sized + Send + 'static {
     fn duplicate(&self) -> Result<Self, OutOfMemory>;
 
     /// Moves it: it now begins at `sector` of whatever device is next to get it.
-    fn aim(&mut self, sector: Sector);
+    fn set_sector(&mut self, sector: Sector);
+
+    /// Aims it at a device. What [`Host::submit`] needs of the device is to be copied, for instance
+    /// its descriptor: the device outlives the bio, by the passes that the bio carries.
+    fn set_device(&mut self, device: &Self::Device);
 
     /// Keeps `pass` until it completes. Called at most [`MAX_DEPTH`](crate::MAX_DEPTH) times.
     fn carry(&mut self, pass: Pass);

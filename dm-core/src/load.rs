@@ -108,11 +108,7 @@ impl<H: Host> Loader<'_, H> {
         let mut targets: Vec<Box<dyn Target>> = Vec::new();
         ends.try_reserve_exact(expected)?;
         targets.try_reserve_exact(expected)?;
-        let mut opened = Opened {
-            loader: self,
-            devices: Vec::new(),
-            last: None,
-        };
+        let mut opened = Opened { loader: self, devices: Vec::new(), last: None };
         let mut last_type: Option<&dyn TargetType> = None;
         let mut good = true;
         for line in lines {
@@ -140,16 +136,9 @@ impl<H: Host> Loader<'_, H> {
                     targets.push(target);
                 }
                 Ok(_) => {}
-                Err(CtrError {
-                    reason: CtrReason::OutOfMemory,
-                    ..
-                })
+                Err(CtrError { reason: CtrReason::OutOfMemory, .. })
                 | Err(CtrError {
-                    reason:
-                        CtrReason::Open {
-                            why: OpenError::OutOfMemory,
-                            ..
-                        },
+                    reason: CtrReason::Open { why: OpenError::OutOfMemory, .. },
                     ..
                 }) => {
                     return Err(OutOfMemory);
@@ -158,14 +147,7 @@ impl<H: Host> Loader<'_, H> {
                     good = false;
                     let at = at.unwrap_or_else(|| line.position());
                     let (target, usage) = (target_type.name(), target_type.usage());
-                    report(
-                        at,
-                        LoadReason::Target {
-                            target,
-                            usage,
-                            reason,
-                        },
-                    );
+                    report(at, LoadReason::Target { target, usage, reason });
                 }
             }
         }
@@ -192,10 +174,7 @@ impl<H: Host> Loader<'_, H> {
     /// Opens a device by name: a mapped one that is called so, or else one of the host's.
     fn open(&self, name: &str) -> Result<Backing<H>, OpenError> {
         let bare = name.strip_prefix("/dev/device-mapper/").unwrap_or(name);
-        let mapped = self
-            .devices
-            .iter()
-            .find(|device| device.name().as_str() == bare);
+        let mapped = self.devices.iter().find(|device| device.name().as_str() == bare);
         let Some(mapped) = mapped else {
             return Ok(Backing::Host(self.host.open(name, self.mode)?));
         };
@@ -204,9 +183,7 @@ impl<H: Host> Loader<'_, H> {
             return Err(OpenError::Cycle);
         }
         if mapped.depth() >= crate::MAX_DEPTH {
-            return Err(OpenError::TooDeep {
-                limit: crate::MAX_DEPTH,
-            });
+            return Err(OpenError::TooDeep { limit: crate::MAX_DEPTH });
         }
         if self.mode == Mode::ReadWrite && open.mode() == Mode::ReadOnly {
             return Err(OpenError::ReadOnly);
@@ -242,24 +219,16 @@ impl<H: Host> Devices for Opened<'_, H> {
             return Ok(*id);
         }
         let mut remembered = String::new();
-        remembered
-            .try_reserve_exact(name.len())
-            .map_err(OutOfMemory::from)?;
+        remembered.try_reserve_exact(name.len()).map_err(OutOfMemory::from)?;
         remembered.push_str(name);
         let backing = self.loader.open(name)?;
-        let known = self
-            .devices
-            .iter()
-            .position(|device| device.backing.is_same(&backing));
+        let known = self.devices.iter().position(|device| device.backing.is_same(&backing));
         let id = match known {
             Some(n) => DeviceId(n as u32),
             None => {
                 let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
                 self.devices.try_reserve(1).map_err(OutOfMemory::from)?;
-                self.devices.push(TableDevice {
-                    limits: backing.limits(),
-                    backing,
-                });
+                self.devices.push(TableDevice { limits: backing.limits(), backing });
                 DeviceId(id)
             }
         };
@@ -268,13 +237,11 @@ impl<H: Host> Devices for Opened<'_, H> {
     }
 
     fn size(&self, device: DeviceId) -> Sectors {
-        self.get(device)
-            .map_or(Sectors::ZERO, |device| device.backing.size())
+        self.get(device).map_or(Sectors::ZERO, |device| device.backing.size())
     }
 
     fn logical_block(&self, device: DeviceId) -> Sectors {
-        self.get(device)
-            .map_or(Sectors::new(1), |device| device.limits.logical_block)
+        self.get(device).map_or(Sectors::new(1), |device| device.limits.logical_block)
     }
 }
 

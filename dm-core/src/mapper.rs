@@ -187,20 +187,13 @@ impl<H: Host> DeviceMapper<H> {
         let devices = self.devices.lock();
         let mut list = Vec::new();
         list.try_reserve_exact(devices.len())?;
-        list.extend(
-            devices
-                .iter()
-                .filter(|device| !device.is_removed())
-                .cloned(),
-        );
+        list.extend(devices.iter().filter(|device| !device.is_removed()).cloned());
         Ok(list)
     }
 
     /// Removes a device that nobody has open. Its name and number are free when the change is done.
     pub fn remove(&self, device: &MappedDevice<H>) -> Result<Change<H>, RemoveError> {
-        let change = device
-            .remove()
-            .map_err(|InUse { opens }| RemoveError::Busy { opens })?;
+        let change = device.remove().map_err(|InUse { opens }| RemoveError::Busy { opens })?;
         self.forget_removed();
         Ok(change)
     }
@@ -208,15 +201,10 @@ impl<H: Host> DeviceMapper<H> {
     /// Gives a device that nobody has open another name.
     pub fn rename(&self, device: &MappedDevice<H>, name: DeviceName) -> Result<(), RenameError> {
         let devices = self.devices.lock();
-        if devices
-            .iter()
-            .any(|other| other != device && other.name() == name)
-        {
+        if devices.iter().any(|other| other != device && other.name() == name) {
             return Err(RenameError::NameTaken);
         }
-        device
-            .rename(name)
-            .map_err(|InUse { opens }| RenameError::Busy { opens })
+        device.rename(name).map_err(|InUse { opens }| RenameError::Busy { opens })
     }
 
     /// Carries on a change of the device `minor` that has drained; call it after [`Host::notify`],
@@ -282,13 +270,8 @@ impl<H: Host> DeviceMapper<H> {
         report: &mut dyn FnMut(LoadError<'_>),
     ) -> Result<Table<H>, LoadDeviceError> {
         let (registry, devices) = (self.target_types()?, self.list()?);
-        let loader = Loader {
-            host: &*self.host,
-            registry: &registry,
-            devices: &devices,
-            owner,
-            mode,
-        };
+        let loader =
+            Loader { host: &*self.host, registry: &registry, devices: &devices, owner, mode };
         Ok(loader.load(text, report)?)
     }
 
@@ -297,11 +280,7 @@ impl<H: Host> DeviceMapper<H> {
     }
 
     fn get(&self, matches: impl Fn(&MappedDevice<H>) -> bool) -> Option<MappedDevice<H>> {
-        self.devices
-            .lock()
-            .iter()
-            .find(|device| matches(device))
-            .cloned()
+        self.devices.lock().iter().find(|device| matches(device)).cloned()
     }
 
     /// Frees the names and numbers of devices whose removal is over.
@@ -342,11 +321,7 @@ impl ErrorLog {
             // Without memory for this line either, what is there must do.
             let _ = writeln!(self.text, "and {} more", self.left_out);
         }
-        if self.text.as_str().is_empty() {
-            None
-        } else {
-            Arc::try_new(self.text).ok()
-        }
+        if self.text.as_str().is_empty() { None } else { Arc::try_new(self.text).ok() }
     }
 }
 
@@ -368,10 +343,7 @@ fn height_above<H: Host>(devices: &[MappedDevice<H>], device: &MappedDevice<H>, 
     }
     let users = devices.iter().filter(|user| {
         let tables = user.tables();
-        tables
-            .iter()
-            .flatten()
-            .any(|table| table.mapped_devices().any(|d| d.device() == device))
+        tables.iter().flatten().any(|table| table.mapped_devices().any(|d| d.device() == device))
     });
     let heights = users.map(|user| height_above(devices, user, limit - 1) + 1);
     heights.max().unwrap_or(0)

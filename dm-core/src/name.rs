@@ -99,9 +99,7 @@ impl FromStr for Uuid {
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(UuidError);
         }
-        heapless::String::try_from(text)
-            .map(Uuid)
-            .map_err(|_| UuidError)
+        heapless::String::try_from(text).map(Uuid).map_err(|_| UuidError)
     }
 }
 
@@ -121,11 +119,7 @@ impl Minor {
 
     /// The minor of that number; `None` above [`Minor::MAX`].
     pub const fn new(number: u64) -> Option<Minor> {
-        if number > Minor::MAX.0 as u64 {
-            None
-        } else {
-            Some(Minor(number as u32))
-        }
+        if number > Minor::MAX.0 as u64 { None } else { Some(Minor(number as u32)) }
     }
 
     /// Its number.

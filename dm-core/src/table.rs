@@ -19,7 +19,8 @@ pub struct Table<H: Host> {
     /// A target for each key of the index.
     pub(crate) targets: Vec<Box<dyn Target>>,
     pub(crate) devices: Vec<TableDevice<H>>,
-    pub(crate) mode: Mode,
+    mode: Mode,
+    size: Sectors,
     limits: Limits,
     depth: u32,
 }
@@ -52,29 +53,17 @@ impl<H: Host> Table<H> {
         devices: Vec<TableDevice<H>>,
         mode: Mode,
     ) -> Table<H> {
-        let limits = devices
-            .iter()
-            .fold(Limits::NONE, |all, device| stack(all, device.limits));
+        let limits = devices.iter().fold(Limits::NONE, |all, device| stack(all, device.limits));
         let below = devices.iter().map(|device| device.backing.depth()).max();
         let depth = below.unwrap_or(0).saturating_add(1);
-        Table {
-            index,
-            targets,
-            devices,
-            mode,
-            limits,
-            depth,
-        }
+        let last = index.len().checked_sub(1).and_then(|n| index.key(n));
+        let size = Sectors::new(last.map_or(0, |end| end.saturating_add(1)));
+        Table { index, targets, devices, mode, size, limits, depth }
     }
 
     /// How many sectors its lines cover.
     pub fn size(&self) -> Sectors {
-        let last = self
-            .index
-            .len()
-            .checked_sub(1)
-            .and_then(|n| self.index.key(n));
-        Sectors::new(last.map_or(0, |end| end.saturating_add(1)))
+        self.size
     }
 
     /// How many lines it has.
@@ -89,12 +78,10 @@ impl<H: Host> Table<H> {
 
     /// Its lines, in order.
     pub fn lines(&self) -> impl Iterator<Item = TableLine<'_>> {
-        self.targets.iter().enumerate().filter_map(|(n, target)| {
-            Some(TableLine {
-                range: self.range(n)?,
-                target: &**target,
-            })
-        })
+        self.targets
+            .iter()
+            .enumerate()
+            .filter_map(|(n, target)| Some(TableLine { range: self.range(n)?, target: &**target }))
     }
 
     /// The number of the line that covers `sector`.
@@ -129,12 +116,10 @@ impl<H: Host> Table<H> {
 
     /// The mapped devices it lies on.
     pub fn mapped_devices(&self) -> impl Iterator<Item = &Open<H>> {
-        self.devices
-            .iter()
-            .filter_map(|device| match &device.backing {
-                Backing::Mapped(open) => Some(open),
-                Backing::Host(_) => None,
-            })
+        self.devices.iter().filter_map(|device| match &device.backing {
+            Backing::Mapped(open) => Some(open),
+            Backing::Host(_) => None,
+        })
     }
 
     /// Writes its lines as table text, from which the same table can be loaded.
@@ -177,7 +162,15 @@ impl<H: Host> Table<H> {
         Ok(())
     }
 
-    pub(crate) fn range(&self, line: usize) -> Option<SectorRange> {
+    /// The line that covers `sector`: its target, and its sectors.
+    #[inline]
+    pub(crate) fn line_at(&self, sector: Sector) -> Option<(&dyn Target, SectorRange)> {
+        let line = self.lookup(sector)?;
+        Some((&**self.targets.get(line)?, self.range(line)?))
+    }
+
+    #[inline]
+    fn range(&self, line: usize) -> Option<SectorRange> {
         let last = self.index.key(line)?;
         let start = match line.checked_sub(1) {
             Some(before) => self.index.key(before)?.checked_add(1)?,

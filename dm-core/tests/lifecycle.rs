@@ -25,9 +25,7 @@ fn load_inactive(
 ) -> Result<(), Vec<String>> {
     let mut errors = Vec::new();
     let mut report = |error: dm_core::LoadError<'_>| errors.push(error.to_string());
-    let loaded = sim
-        .mapper()
-        .load(device, table.as_bytes(), Mode::ReadWrite, &mut report);
+    let loaded = sim.mapper().load(device, table.as_bytes(), Mode::ReadWrite, &mut report);
     loaded.map_err(|_| errors)
 }
 
@@ -40,10 +38,7 @@ fn first_byte(sim: &Sim, device: &MappedDevice<SimHost>) -> Result<u8, IoError> 
 #[test]
 fn a_device_is_empty_until_its_first_table_is_bound() {
     let sim = sim();
-    let device = sim
-        .mapper()
-        .create(name("foo"), CreateOptions::default())
-        .unwrap();
+    let device = sim.mapper().create(name("foo"), CreateOptions::default()).unwrap();
     assert_eq!(device.state(), State::Empty);
     assert_eq!(first_byte(&sim, &device), Err(IoError::NoDevice));
     assert_eq!(device.suspend().err(), Some(ChangeError::NoTable));
@@ -71,11 +66,7 @@ fn suspend_drains_and_holds_and_resume_lets_go() {
     load_inactive(&sim, &device, "0 10 linear b 0").unwrap();
     assert!(device.resume().unwrap().is_done());
     sim.complete_all();
-    assert_eq!(
-        held.data()[0],
-        b'b',
-        "what was held goes through the new table"
-    );
+    assert_eq!(held.data()[0], b'b', "what was held goes through the new table");
 }
 
 #[test]
@@ -161,32 +152,14 @@ fn names_minors_and_uuids_are_unique() {
         uuid: uuid.parse().ok(),
     };
     mapper.create(name("one"), with(1, "u1")).unwrap();
-    assert_eq!(
-        mapper.create(name("one"), with(2, "")).err(),
-        Some(CreateError::NameTaken)
-    );
-    let taken = Some(CreateError::MinorTaken {
-        minor: Minor::new(1).unwrap(),
-    });
+    assert_eq!(mapper.create(name("one"), with(2, "")).err(), Some(CreateError::NameTaken));
+    let taken = Some(CreateError::MinorTaken { minor: Minor::new(1).unwrap() });
     assert_eq!(mapper.create(name("two"), with(1, "")).err(), taken);
-    assert_eq!(
-        mapper.create(name("two"), with(2, "u1")).err(),
-        Some(CreateError::UuidTaken)
-    );
-    let minors = ["x", "y", "z"].map(|other| {
-        mapper
-            .create(name(other), CreateOptions::default())
-            .unwrap()
-            .minor()
-            .get()
-    });
+    assert_eq!(mapper.create(name("two"), with(2, "u1")).err(), Some(CreateError::UuidTaken));
+    let minors = ["x", "y", "z"]
+        .map(|other| mapper.create(name(other), CreateOptions::default()).unwrap().minor().get());
     assert_eq!(minors, [0, 2, 3], "the lowest free ones");
-    let listed: Vec<_> = mapper
-        .list()
-        .unwrap()
-        .iter()
-        .map(|d| d.name().to_string())
-        .collect();
+    let listed: Vec<_> = mapper.list().unwrap().iter().map(|d| d.name().to_string()).collect();
     assert_eq!(listed, ["x", "one", "y", "z"]);
 }
 
@@ -195,28 +168,20 @@ fn a_busy_device_is_neither_removed_nor_renamed() {
     let sim = sim();
     let device = load(&sim, "foo", "0 10 linear a 0");
     let open = device.open().unwrap();
-    assert_eq!(
-        sim.mapper().remove(&device).err(),
-        Some(RemoveError::Busy { opens: 1 })
-    );
+    assert_eq!(sim.mapper().remove(&device).err(), Some(RemoveError::Busy { opens: 1 }));
     let renamed = sim.mapper().rename(&device, name("bar"));
     assert_eq!(renamed, Err(RenameError::Busy { opens: 1 }));
     drop(open);
     sim.mapper().rename(&device, name("bar")).unwrap();
     assert!(sim.mapper().find("foo").is_none());
     load(&sim, "baz", "0 10 zero");
-    assert_eq!(
-        sim.mapper().rename(&device, name("baz")),
-        Err(RenameError::NameTaken)
-    );
+    assert_eq!(sim.mapper().rename(&device, name("baz")), Err(RenameError::NameTaken));
     assert!(sim.mapper().remove(&device).unwrap().is_done());
     assert!(sim.mapper().find("bar").is_none());
     assert_eq!(device.open().err(), Some(dm_core::OpenDeviceError::Removed));
     assert_eq!(device.resume().err(), Some(ChangeError::Removed));
     assert_eq!(sim.disk("a").opens(), 0);
-    sim.mapper()
-        .create(name("bar"), CreateOptions::default())
-        .unwrap();
+    sim.mapper().create(name("bar"), CreateOptions::default()).unwrap();
 }
 
 #[test]
@@ -235,9 +200,7 @@ fn a_removal_waits_for_requests_that_outlive_their_opener() {
     sim.complete_all();
     assert!(change.is_done() && orphan.is_done());
     assert_eq!(sim.disk("a").opens(), 0);
-    sim.mapper()
-        .create(name("foo"), CreateOptions::default())
-        .unwrap();
+    sim.mapper().create(name("foo"), CreateOptions::default()).unwrap();
 }
 
 #[test]
@@ -262,16 +225,9 @@ fn mapped_devices_stack_and_hold_one_another_open() {
         "0 20 linear lower 5\n20 20 striped 2 5 lower 30 /dev/device-mapper/lower 40",
     );
     assert_eq!(upper.table().unwrap().depth(), 2);
-    assert_eq!(
-        upper.table().unwrap().device_count(),
-        1,
-        "one device by two names"
-    );
+    assert_eq!(upper.table().unwrap().device_count(), 1, "one device by two names");
     assert_eq!(lower.open_count(), 1);
-    assert_eq!(
-        sim.mapper().remove(&lower).err(),
-        Some(RemoveError::Busy { opens: 1 })
-    );
+    assert_eq!(sim.mapper().remove(&lower).err(), Some(RemoveError::Busy { opens: 1 }));
     let open = upper.open().unwrap();
     let write = sim.write(&open, 3, &[9; 512]);
     let fragments = sim.pending();
@@ -321,10 +277,7 @@ fn stacks_are_bounded_from_above_and_from_below() {
         load(&sim, &this, &format!("0 10 linear {below} 0"));
         below = this;
     }
-    let top = sim
-        .mapper()
-        .create(name("top"), CreateOptions::default())
-        .unwrap();
+    let top = sim.mapper().create(name("top"), CreateOptions::default()).unwrap();
     let refused = load_inactive(&sim, &top, &format!("0 10 linear {below} 0")).unwrap_err();
     let message = format!(
         "1:13: linear: cannot open device `{below}`: mapped devices may be stacked {MAX_DEPTH} deep"
@@ -341,32 +294,19 @@ fn stacks_are_bounded_from_above_and_from_below() {
 #[test]
 fn read_only_tables_refuse_writes() {
     let sim = sim();
-    let device = sim
-        .mapper()
-        .create(name("foo"), CreateOptions::default())
-        .unwrap();
+    let device = sim.mapper().create(name("foo"), CreateOptions::default()).unwrap();
     let mapper = sim.mapper();
     mapper
-        .load(&device, b"0 10 linear a 0", Mode::ReadOnly, &mut |error| {
-            panic!("{error}")
-        })
+        .load(&device, b"0 10 linear a 0", Mode::ReadOnly, &mut |error| panic!("{error}"))
         .unwrap();
     assert!(device.resume().unwrap().is_done());
     let open = device.open().unwrap();
     assert_eq!(open.mode(), Mode::ReadOnly);
-    assert_eq!(
-        sim.write(&open, 0, &[1; 512]).result(),
-        Some(Err(IoError::ReadOnly))
-    );
+    assert_eq!(sim.write(&open, 0, &[1; 512]).result(), Some(Err(IoError::ReadOnly)));
     assert_eq!(first_byte(&sim, &device), Ok(b'a'));
-    let upper = mapper
-        .create(name("upper"), CreateOptions::default())
-        .unwrap();
+    let upper = mapper.create(name("upper"), CreateOptions::default()).unwrap();
     let refused = load_inactive(&sim, &upper, "0 10 linear foo 0").unwrap_err();
-    assert_eq!(
-        refused,
-        ["1:13: linear: cannot open device `foo`: it can only be read"]
-    );
+    assert_eq!(refused, ["1:13: linear: cannot open device `foo`: it can only be read"]);
 }
 
 #[test]

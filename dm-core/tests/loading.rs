@@ -6,23 +6,11 @@ use dm_sim::Sim;
 fn errors(table: &[u8]) -> Vec<String> {
     let sim = Sim::new();
     sim.add_disk("a", 100);
-    sim.add_disk_with(
-        "blocks",
-        64,
-        Limits {
-            logical_block: Sectors::new(8),
-            ..Limits::NONE
-        },
-    );
-    let device = sim
-        .mapper()
-        .create("foo".parse().unwrap(), CreateOptions::default())
-        .unwrap();
+    sim.add_disk_with("blocks", 64, Limits { logical_block: Sectors::new(8), ..Limits::NONE });
+    let device = sim.mapper().create("foo".parse().unwrap(), CreateOptions::default()).unwrap();
     let mut errors = Vec::new();
     let mut report = |error: dm_core::LoadError<'_>| errors.push(error.to_string());
-    let loaded = sim
-        .mapper()
-        .load(&device, table, Mode::ReadWrite, &mut report);
+    let loaded = sim.mapper().load(&device, table, Mode::ReadWrite, &mut report);
     assert_eq!(loaded.is_err(), !errors.is_empty());
     assert_eq!(device.inactive_table().is_some(), errors.is_empty());
     errors
@@ -63,10 +51,7 @@ fn a_table_prints_as_what_loads_the_same_again() {
     assert_eq!(printed, text);
     let mut status = String::new();
     device.table().unwrap().write_status(&mut status).unwrap();
-    assert_eq!(
-        status,
-        "0 10 linear\n10 20 striped 2 my\\ disk a 1 AA\n30 1 zero\n31 1 error\n"
-    );
+    assert_eq!(status, "0 10 linear\n10 20 striped 2 my\\ disk a 1 AA\n30 1 zero\n31 1 error\n");
     let mut deps = String::new();
     device.table().unwrap().write_deps(&mut deps).unwrap();
     assert_eq!(deps, "a\nmy\\ disk\n");
@@ -82,8 +67,5 @@ fn a_million_lines_load() {
     }
     let device = dm_sim::load(&sim, "foo", &text);
     let table = device.table().unwrap();
-    assert_eq!(
-        (table.len(), table.size()),
-        (1_000_000, Sectors::new(8_000_000))
-    );
+    assert_eq!((table.len(), table.size()), (1_000_000, Sectors::new(8_000_000)));
 }

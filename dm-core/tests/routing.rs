@@ -7,22 +7,10 @@ use proptest::prelude::*;
 /// One line of a table as the oracle sees it.
 #[derive(Clone, Debug)]
 enum Line {
-    Linear {
-        disk: usize,
-        offset: u64,
-        length: u64,
-    },
-    Striped {
-        chunk: u64,
-        rows: u64,
-        extents: Vec<(usize, u64)>,
-    },
-    Zero {
-        length: u64,
-    },
-    Error {
-        length: u64,
-    },
+    Linear { disk: usize, offset: u64, length: u64 },
+    Striped { chunk: u64, rows: u64, extents: Vec<(usize, u64)> },
+    Zero { length: u64 },
+    Error { length: u64 },
 }
 
 /// Where one sector lies.
@@ -40,29 +28,19 @@ impl Line {
     fn length(&self) -> u64 {
         match self {
             Line::Linear { length, .. } | Line::Zero { length } | Line::Error { length } => *length,
-            Line::Striped {
-                chunk,
-                rows,
-                extents,
-            } => chunk * rows * extents.len() as u64,
+            Line::Striped { chunk, rows, extents } => chunk * rows * extents.len() as u64,
         }
     }
 
     fn place(&self, at: u64) -> Place {
         match self {
-            Line::Linear { disk, offset, .. } => Place::On {
-                disk: *disk,
-                sector: offset + at,
-            },
+            Line::Linear { disk, offset, .. } => Place::On { disk: *disk, sector: offset + at },
             Line::Zero { .. } => Place::Zeros,
             Line::Error { .. } => Place::Fails,
             Line::Striped { chunk, extents, .. } => {
                 let (number, into) = (at / chunk, at % chunk);
                 let (disk, start) = extents[number as usize % extents.len()];
-                Place::On {
-                    disk,
-                    sector: start + number / extents.len() as u64 * chunk + into,
-                }
+                Place::On { disk, sector: start + number / extents.len() as u64 * chunk + into }
             }
         }
     }
@@ -203,10 +181,7 @@ proptest! {
 #[test]
 fn requests_that_no_device_could_carry_out_are_refused_whole() {
     let sim = Sim::new();
-    let blocks_of_4k = Limits {
-        logical_block: Sectors::new(8),
-        ..Limits::NONE
-    };
+    let blocks_of_4k = Limits { logical_block: Sectors::new(8), ..Limits::NONE };
     sim.add_disk_with("a", 64, blocks_of_4k);
     let device = load(&sim, "foo", "0 32 linear a 0");
     let open = device.open().unwrap();
@@ -229,11 +204,8 @@ fn requests_that_no_device_could_carry_out_are_refused_whole() {
 fn a_flush_reaches_every_device_once() {
     let sim = Sim::new();
     let (a, b) = (sim.add_disk("a", 100), sim.add_disk("b", 100));
-    let device = load(
-        &sim,
-        "foo",
-        "0 10 linear a 0\n10 10 linear b 0\n20 10 linear a 50\n30 5 zero",
-    );
+    let device =
+        load(&sim, "foo", "0 10 linear a 0\n10 10 linear b 0\n20 10 linear a 50\n30 5 zero");
     let open = device.open().unwrap();
     let ticket = sim.flush(&open);
     assert_eq!(sim.pending().len(), 2);
@@ -268,10 +240,7 @@ fn a_lost_fragment_fails_the_request() {
 #[test]
 fn writes_of_zeros_are_split_like_any_other() {
     let sim = Sim::new();
-    let limits = Limits {
-        max_write_zeroes: Sectors::new(7),
-        ..Limits::NONE
-    };
+    let limits = Limits { max_write_zeroes: Sectors::new(7), ..Limits::NONE };
     let disk = sim.add_disk_with("a", 100, limits);
     disk.fill(|_| 1);
     let open = load(&sim, "foo", "0 20 linear a 10").open().unwrap();

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use dm_core::{Bio, BioFlags, BioOp, IoError, Op, OutOfMemory, Pass, Sector, Sectors};
 use parking_lot::Mutex;
 
+use crate::{Disk, SimDevice};
+
 const SECTOR: usize = 512;
 
 /// A request, or a part of one that was split.
@@ -17,6 +19,8 @@ pub struct SimBio {
     /// Where in the request's data this part begins, in sectors.
     offset: u64,
     passes: Vec<Pass>,
+    /// Where it was aimed.
+    disk: Option<Disk>,
     completed: bool,
 }
 
@@ -53,11 +57,7 @@ impl Ticket {
     /// If it completed more than once.
     pub fn result(&self) -> Option<Result<(), IoError>> {
         let outcome = self.request.outcome.lock();
-        assert!(
-            outcome.completions <= 1,
-            "completed {} times",
-            outcome.completions
-        );
+        assert!(outcome.completions <= 1, "completed {} times", outcome.completions);
         (outcome.completions == 1).then(|| outcome.error.map_or(Ok(()), Err))
     }
 
@@ -76,29 +76,12 @@ impl SimBio {
         sectors: Sectors,
         data: Vec<u8>,
     ) -> (SimBio, Ticket) {
-        let outcome = Mutex::new(Outcome {
-            parts: 1,
-            ..Outcome::default()
-        });
-        let request = Arc::new(Request {
-            op,
-            flags,
-            data: Mutex::new(data),
-            outcome,
-        });
-        let ticket = Ticket {
-            request: request.clone(),
-        };
+        let outcome = Mutex::new(Outcome { parts: 1, ..Outcome::default() });
+        let request = Arc::new(Request { op, flags, data: Mutex::new(data), outcome });
+        let ticket = Ticket { request: request.clone() };
         let passes = Vec::new();
         (
-            SimBio {
-                request,
-                sector,
-                sectors,
-                offset: 0,
-                passes,
-                completed: false,
-            },
+            SimBio { request, sector, sectors, offset: 0, passes, disk: None, completed: false },
             ticket,
         )
     }
@@ -107,12 +90,16 @@ impl SimBio {
     pub(crate) fn with_data<T>(&self, work: impl FnOnce(&mut [u8]) -> T) -> T {
         let mut data = self.request.data.lock();
         let start = self.offset as usize * SECTOR;
-        let length = if self.carries_data() {
-            self.sectors.get() as usize * SECTOR
-        } else {
-            0
-        };
+        let length = if self.carries_data() { self.sectors.get() as usize * SECTOR } else { 0 };
         work(&mut data[start..start + length])
+    }
+
+    /// The disk it was aimed at.
+    ///
+    /// # Panics
+    /// If it was submitted without being aimed: an error of `dm-core`.
+    pub(crate) fn disk(&self) -> Disk {
+        self.disk.clone().expect("a bio is aimed before it is submitted")
     }
 
     fn carries_data(&self) -> bool {
@@ -127,6 +114,7 @@ impl SimBio {
             sectors,
             offset: self.offset,
             passes: self.passes.clone(),
+            disk: self.disk.clone(),
             completed: false,
         }
     }
@@ -148,6 +136,8 @@ impl SimBio {
 }
 
 impl Bio for SimBio {
+    type Device = SimDevice;
+
     fn op(&self) -> BioOp {
         self.request.op
     }
@@ -165,10 +155,7 @@ impl Bio for SimBio {
     }
 
     fn split(&mut self, front: Sectors) -> Result<SimBio, OutOfMemory> {
-        assert!(
-            !front.is_zero() && front < self.sectors,
-            "a split that leaves nothing"
-        );
+        assert!(!front.is_zero() && front < self.sectors, "a split that leaves nothing");
         let part = self.part(front);
         self.sector = self.sector.saturating_add(front);
         self.sectors = self.sectors.saturating_sub(front);
@@ -180,15 +167,16 @@ impl Bio for SimBio {
         Ok(self.part(self.sectors))
     }
 
-    fn aim(&mut self, sector: Sector) {
+    fn set_sector(&mut self, sector: Sector) {
         self.sector = sector;
     }
 
+    fn set_device(&mut self, device: &SimDevice) {
+        self.disk = Some(device.disk().clone());
+    }
+
     fn carry(&mut self, pass: Pass) {
-        assert!(
-            self.passes.len() < dm_core::MAX_DEPTH as usize,
-            "more passes than may be stacked"
-        );
+        assert!(self.passes.len() < dm_core::MAX_DEPTH as usize, "more passes than may be stacked");
         self.passes.push(pass);
     }
 

@@ -32,19 +32,8 @@ struct State {
 impl Disk {
     pub(crate) fn new(name: &str, sectors: u64, limits: Limits) -> Disk {
         let data = vec![0; sectors as usize * SECTOR];
-        let state = Mutex::new(State {
-            data,
-            flushes: 0,
-            fails_with: None,
-            opens: 0,
-        });
-        Disk {
-            shared: Arc::new(Shared {
-                name: name.into(),
-                limits,
-                state,
-            }),
-        }
+        let state = Mutex::new(State { data, flushes: 0, fails_with: None, opens: 0 });
+        Disk { shared: Arc::new(Shared { name: name.into(), limits, state }) }
     }
 
     /// The bytes of `count` sectors from `first` on.

@@ -55,8 +55,8 @@ impl Host for SimHost {
         disk.map(Disk::open).ok_or(OpenError::NotFound)
     }
 
-    fn submit(&self, bio: SimBio, device: &SimDevice) {
-        self.state.lock().pending.push((device.disk().clone(), bio));
+    fn submit(&self, bio: SimBio) {
+        self.state.lock().pending.push((bio.disk(), bio));
     }
 
     fn notify(&self, minor: Minor) {
@@ -73,13 +73,9 @@ impl Default for Sim {
 impl Sim {
     /// One without disks, which knows the built-in target types.
     pub fn new() -> Sim {
-        let host = SimHost {
-            state: Arc::default(),
-        };
+        let host = SimHost { state: Arc::default() };
         let registry = Registry::with_builtins().expect("memory for four target types");
-        Sim {
-            mapper: DeviceMapper::new(host, registry).expect("memory for a device mapper"),
-        }
+        Sim { mapper: DeviceMapper::new(host, registry).expect("memory for a device mapper") }
     }
 
     /// The device mapper.
@@ -113,14 +109,7 @@ impl Sim {
     pub fn read(&self, open: &Open<SimHost>, sector: u64, sectors: u64) -> Ticket {
         // Not zeros, so that a read that forgets some of them shows.
         let data = vec![0xaa; sectors as usize * 512];
-        self.start(
-            open,
-            BioOp::Data(Op::Read),
-            BioFlags::empty(),
-            sector,
-            sectors,
-            data,
-        )
+        self.start(open, BioOp::Data(Op::Read), BioFlags::empty(), sector, sectors, data)
     }
 
     /// Starts a write of `data`, whole sectors, from `sector` on.
@@ -221,18 +210,11 @@ pub fn load(sim: &Sim, name: &str, table: &str) -> MappedDevice<SimHost> {
     let device = sim.mapper.create(device_name, CreateOptions::default());
     let device = device.unwrap_or_else(|why| panic!("{name}: {why}"));
     let mut errors = String::new();
-    let loaded = sim
-        .mapper
-        .load(&device, table.as_bytes(), Mode::ReadWrite, &mut |error| {
-            errors += &format!("\n{error}");
-        });
+    let loaded = sim.mapper.load(&device, table.as_bytes(), Mode::ReadWrite, &mut |error| {
+        errors += &format!("\n{error}");
+    });
     loaded.unwrap_or_else(|why| panic!("{name}: {why}{errors}"));
-    assert!(
-        device
-            .resume()
-            .unwrap_or_else(|why| panic!("{name}: {why}"))
-            .is_done()
-    );
+    assert!(device.resume().unwrap_or_else(|why| panic!("{name}: {why}")).is_done());
     sim.settle();
     device
 }

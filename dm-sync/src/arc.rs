@@ -29,14 +29,8 @@ unsafe impl<T: Send + Sync> Sync for Arc<T> {}
 impl<T> Arc<T> {
     /// Moves `value` to the heap; drops it when there is no memory for it.
     pub fn try_new(value: T) -> Result<Arc<T>, OutOfMemory> {
-        let inner = try_box(Inner {
-            owners: AtomicUsize::new(1),
-            value,
-        })?;
-        Ok(Arc {
-            inner: NonNull::from(Box::leak(inner)),
-            owns: PhantomData,
-        })
+        let inner = try_box(Inner { owners: AtomicUsize::new(1), value })?;
+        Ok(Arc { inner: NonNull::from(Box::leak(inner)), owns: PhantomData })
     }
 
     /// Whether both share one value.
@@ -55,10 +49,7 @@ impl<T> Clone for Arc<T> {
         // Relaxed: the new owner comes from one that is alive. The count cannot wrap: 2^64 clones
         // do not fit into memory, nor can they be made and forgotten in anybody's lifetime.
         self.inner().owners.fetch_add(1, Ordering::Relaxed);
-        Arc {
-            inner: self.inner,
-            owns: PhantomData,
-        }
+        Arc { inner: self.inner, owns: PhantomData }
     }
 }
 

@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cell::UnsafeCell;
+use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
@@ -11,8 +12,8 @@ use crate::{OutOfMemory, try_box};
 
 /// Holds a value that many requests use at once, and that changes only while none is on its way.
 ///
-/// A request that [enters](Gate::enter) gets the value to look at, and a [`Pass`] that it carries
-/// until it completes. Closing turns newcomers away; once the last pass is dropped the gate is
+/// A request that [enters](Gate::enter) looks at the value, and takes a [`Pass`] along that it
+/// carries until it completes. Closing turns newcomers away; once the last pass is dropped the gate is
 /// *shut*, its owner is told, and the value may be changed. One mechanism thus keeps the table
 /// alive under the requests that it maps, counts those in flight, and drains them.
 ///
@@ -22,11 +23,17 @@ use crate::{OutOfMemory, try_box};
 /// A gate moves from shut, through [`open`](Gate::open), to open; through [`close`](Gate::close) to
 /// closing; and, when the last pass is dropped, to shut again.
 pub struct Gate<T> {
-    value: UnsafeCell<Option<T>>,
-    counters: NonNull<Counters>,
+    inner: NonNull<Inner<T>>,
+    owns: PhantomData<Inner<T>>,
 }
 
-/// What outlives the gate while passes are out.
+/// What outlives the gate while passes are out. They know it by its first field alone.
+#[repr(C)]
+struct Inner<T> {
+    counters: Counters,
+    value: UnsafeCell<Option<T>>,
+}
+
 struct Counters {
     phase: AtomicU8,
     /// Slots that are open, or closed with passes out.
@@ -34,10 +41,12 @@ struct Counters {
     /// The gate itself, and one more while a slot is busy. Whoever leaves last frees.
     users: AtomicUsize,
     on_shut: Box<dyn Fn() + Send + Sync>,
+    /// Frees the [`Inner`] that these are the counters of.
+    free: unsafe fn(NonNull<Counters>),
     slots: Box<[Slot]>,
 }
 
-/// One place of counting: [`CLOSED`], and [`ONE`] for each pass or guard.
+/// One place of counting: [`CLOSED`], and [`ONE`] for each pass.
 #[repr(align(128))]
 struct Slot {
     word: AtomicUsize,
@@ -55,15 +64,15 @@ const CHANGING: u8 = 3;
 
 /// A request's permission to be on its way; the gate stays unshut until it is dropped.
 ///
-/// It may outlive the gate. A clone counts as one more.
+/// It may outlive the gate, and keeps the value alive then. A clone counts as one more.
 pub struct Pass {
     slot: NonNull<Slot>,
 }
 
-/// The value, for as long as a request is being mapped.
-pub struct Guard<'g, T> {
+/// The value, as seen by a request that has entered.
+pub struct Entered<'g, T> {
     value: &'g T,
-    _pass: Pass,
+    pass: Pass,
 }
 
 // SAFETY: the gate hands out `&T` to many threads and lets any of them put in or take out a `T`;
@@ -71,7 +80,8 @@ pub struct Guard<'g, T> {
 unsafe impl<T: Send + Sync> Send for Gate<T> {}
 // SAFETY: as above.
 unsafe impl<T: Send + Sync> Sync for Gate<T> {}
-// SAFETY: a pass only reaches atomics and `on_shut`, which is `Send` and `Sync`.
+// SAFETY: a pass reaches atomics and `on_shut`, which is `Send` and `Sync`. The last one may drop
+// the value, on its own thread: `open` takes only what may be sent there.
 unsafe impl Send for Pass {}
 // SAFETY: as above.
 unsafe impl Sync for Pass {}
@@ -85,50 +95,42 @@ impl<T> Gate<T> {
         slots: usize,
         on_shut: impl Fn() + Send + Sync + 'static,
     ) -> Result<Gate<T>, OutOfMemory> {
-        let counters = try_box(Counters {
+        let on_shut: Box<dyn Fn() + Send + Sync> = try_box(on_shut)?;
+        let mut places = Vec::new();
+        places.try_reserve_exact(slots.max(1))?;
+        let counters = Counters {
             phase: AtomicU8::new(SHUT),
             busy_slots: AtomicUsize::new(0),
             users: AtomicUsize::new(1),
-            on_shut: try_box(on_shut)?,
+            on_shut,
+            free: free::<T>,
             slots: Box::default(),
-        })?;
-        let mut places = Vec::new();
-        places.try_reserve_exact(slots.max(1))?;
-        let raw = Box::into_raw(counters);
-        // SAFETY: fresh from `into_raw`, so not null.
-        let counters = unsafe { NonNull::new_unchecked(raw) };
+        };
+        let inner = try_box(Inner { counters, value: UnsafeCell::new(None) })?;
+        let inner = NonNull::from(Box::leak(inner));
         for _ in 0..slots.max(1) {
-            places.push(Slot {
-                word: AtomicUsize::new(CLOSED),
-                counters,
-            });
+            places.push(Slot { word: AtomicUsize::new(CLOSED), counters: inner.cast() });
         }
-        // SAFETY: nobody else knows of `raw` yet. Length is capacity, so nothing is reallocated.
-        unsafe { (*raw).slots = places.into_boxed_slice() };
-        Ok(Gate {
-            value: UnsafeCell::new(None),
-            counters,
-        })
+        // SAFETY: nobody else knows of `inner` yet. `places` is full to its capacity, so that
+        // boxing it allocates nothing.
+        unsafe { (*inner.as_ptr()).counters.slots = places.into_boxed_slice() };
+        Ok(Gate { inner, owns: PhantomData })
     }
 
     /// Lets a request in, through the slot that `hint` picks (any number; best one for each CPU).
     ///
     /// Returns `None` unless the gate is open.
     #[inline]
-    pub fn enter(&self, hint: usize) -> Option<(Guard<'_, T>, Pass)> {
+    pub fn enter(&self, hint: usize) -> Option<Entered<'_, T>> {
         let slots = &*self.counters().slots;
-        let slot = if hint < slots.len() {
-            slots.get(hint)
-        } else {
-            slots.get(hint % slots.len())
-        }?;
+        let slot =
+            if hint < slots.len() { slots.get(hint) } else { slots.get(hint % slots.len()) }?;
         let mut word = slot.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {
                 return None;
             }
-            // One for the guard and one for the pass, in a single step.
-            let entered = word.wrapping_add(2 * ONE);
+            let entered = word.wrapping_add(ONE);
             match slot.word.compare_exchange_weak(
                 word,
                 entered,
@@ -139,37 +141,31 @@ impl<T> Gate<T> {
                 Err(now) => word = now,
             }
         }
-        let slot = NonNull::from(slot);
-        let (inside, pass) = (Pass { slot }, Pass { slot });
+        let pass = Pass { slot: NonNull::from(slot) };
         // SAFETY: the slot was open, so the gate was, and `open` had written the value before it
         // opened the slot (release, acquired above). It stays until the gate is shut, which takes
-        // `inside` to be dropped, and the guard holds that for as long as it lends the value.
-        let value = unsafe { (*self.value.get()).as_ref() }?;
-        Some((
-            Guard {
-                value,
-                _pass: inside,
-            },
-            pass,
-        ))
+        // `pass` to be dropped, and `Entered` holds that for as long as it lends the value.
+        let value = unsafe { (*self.value()).as_ref() }?;
+        Some(Entered { value, pass })
     }
 
     /// Puts `value` in and opens the gate; gives it back unless the gate is shut and empty.
-    pub fn open(&self, value: T) -> Result<(), T> {
+    pub fn open(&self, value: T) -> Result<(), T>
+    where
+        T: Send + 'static,
+    {
         let counters = self.counters();
         if !counters.advance(SHUT, CHANGING) {
             return Err(value);
         }
-        // SAFETY: shut, so no guard lends the value; `CHANGING` keeps everybody else out.
-        let place = unsafe { &mut *self.value.get() };
+        // SAFETY: shut, so nobody who entered looks at the value; `CHANGING` keeps everybody else out.
+        let place = unsafe { &mut *self.value() };
         if place.is_some() {
             counters.phase.store(SHUT, Ordering::Release);
             return Err(value);
         }
         *place = Some(value);
-        counters
-            .busy_slots
-            .store(counters.slots.len(), Ordering::Relaxed);
+        counters.busy_slots.store(counters.slots.len(), Ordering::Relaxed);
         counters.users.fetch_add(1, Ordering::Relaxed);
         for slot in &counters.slots {
             slot.word.store(0, Ordering::Release);
@@ -190,7 +186,7 @@ impl<T> Gate<T> {
         for slot in &counters.slots {
             if slot.word.fetch_or(CLOSED, Ordering::AcqRel) == 0 {
                 // SAFETY: the gate is one of the users, so this cannot free the counters.
-                unsafe { Counters::slot_emptied(self.counters) };
+                unsafe { Counters::slot_emptied(self.inner.cast()) };
             }
         }
         true
@@ -203,38 +199,38 @@ impl<T> Gate<T> {
             return None;
         }
         // SAFETY: as in `open`.
-        let value = unsafe { (*self.value.get()).take() };
+        let value = unsafe { (*self.value()).take() };
         counters.phase.store(SHUT, Ordering::Release);
         value
     }
 
     /// Whether newcomers are turned away and none that came earlier is left.
     pub fn is_shut(&self) -> bool {
-        matches!(
-            self.counters().phase.load(Ordering::Acquire),
-            SHUT | CHANGING
-        )
+        matches!(self.counters().phase.load(Ordering::Acquire), SHUT | CHANGING)
     }
 
     fn counters(&self) -> &Counters {
-        // SAFETY: the gate is one of the users, so the counters live at least as long.
-        unsafe { self.counters.as_ref() }
+        // SAFETY: the gate is one of the users, so they live at least as long.
+        unsafe { &self.inner.as_ref().counters }
+    }
+
+    fn value(&self) -> *mut Option<T> {
+        // SAFETY: as above; the pointer is not read here.
+        unsafe { self.inner.as_ref() }.value.get()
     }
 }
 
 impl<T> Drop for Gate<T> {
     fn drop(&mut self) {
         self.close();
-        // SAFETY: the gate's own use ends here; `self.counters` is not touched again.
-        unsafe { Counters::release(self.counters) };
+        // SAFETY: the gate's own use ends here; `inner` is not touched again.
+        unsafe { Counters::release(self.inner.cast()) };
     }
 }
 
 impl Counters {
     fn advance(&self, from: u8, to: u8) -> bool {
-        self.phase
-            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed)
-            .is_ok()
+        self.phase.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// A closed slot has lost its last pass; this happens once a slot each time the gate closes.
@@ -257,23 +253,25 @@ impl Counters {
     /// The caller gives up one of the uses that `users` counts.
     unsafe fn release(this: NonNull<Counters>) {
         // SAFETY: the caller's use keeps them alive up to here.
-        if unsafe { this.as_ref() }
-            .users
-            .fetch_sub(1, Ordering::AcqRel)
-            == 1
-        {
-            // SAFETY: they came from `Box::into_raw`, and this was the last use.
-            drop(unsafe { Box::from_raw(this.as_ptr()) });
+        if unsafe { this.as_ref() }.users.fetch_sub(1, Ordering::AcqRel) == 1 {
+            // SAFETY: this was the last use, and `free` was made for what `this` is part of.
+            unsafe { (this.as_ref().free)(this) };
         }
     }
+}
+
+/// # Safety
+/// `counters` must be those of an `Inner<T>` that came from a box, and that nobody uses any more.
+unsafe fn free<T>(counters: NonNull<Counters>) {
+    // SAFETY: the counters are its first field (`repr(C)`), and the pointer was made of one to the
+    // whole of it. The rest is as the caller promises.
+    drop(unsafe { Box::from_raw(counters.cast::<Inner<T>>().as_ptr()) });
 }
 
 impl Clone for Pass {
     fn clone(&self) -> Pass {
         // SAFETY: this pass keeps its slot busy, and so alive. Relaxed, since it is in already.
-        unsafe { self.slot.as_ref() }
-            .word
-            .fetch_add(ONE, Ordering::Relaxed);
+        unsafe { self.slot.as_ref() }.word.fetch_add(ONE, Ordering::Relaxed);
         Pass { slot: self.slot }
     }
 }
@@ -295,7 +293,20 @@ impl Drop for Pass {
     }
 }
 
-impl<T> Deref for Guard<'_, T> {
+impl<T> Entered<'_, T> {
+    /// Stops looking at the value; the pass is to be carried until the request completes.
+    #[inline]
+    pub fn into_pass(self) -> Pass {
+        self.pass
+    }
+
+    /// One more pass.
+    pub fn pass(&self) -> Pass {
+        self.pass.clone()
+    }
+}
+
+impl<T> Deref for Entered<'_, T> {
     type Target = T;
 
     #[inline]

@@ -10,9 +10,9 @@
 //! let gate = Gate::new(1, || {}).unwrap();
 //! assert!(gate.enter(0).is_none(), "a new gate is shut");
 //! assert!(gate.open("table").is_ok());
-//! let (table, pass) = gate.enter(0).unwrap();
+//! let table = gate.enter(0).unwrap();
 //! assert_eq!(*table, "table");
-//! drop(table);
+//! let pass = table.into_pass();
 //! gate.close();
 //! assert!(!gate.is_shut(), "a request is still on its way");
 //! drop(pass);
@@ -32,7 +32,7 @@ mod text;
 
 pub use arc::Arc;
 pub use boxed::try_box;
-pub use gate::{Gate, Guard, Pass};
+pub use gate::{Entered, Gate, Pass};
 pub use text::Text;
 
 /// There was not enough memory.

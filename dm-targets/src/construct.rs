@@ -58,15 +58,7 @@ impl Extent {
         let size = devices.size(id);
         let fits = SectorRange::new(start, length).is_some_and(|r| r.end().get() <= size.get());
         if !fits {
-            return Err(CtrError::at(
-                offset,
-                CtrReason::PastEnd {
-                    device,
-                    size,
-                    start,
-                    length,
-                },
-            ));
+            return Err(CtrError::at(offset, CtrReason::PastEnd { device, size, start, length }));
         }
         let block = devices.logical_block(id);
         check_aligned("offset", start.get(), block).map_err(|why| CtrError::at(offset, why))?;
@@ -80,8 +72,7 @@ fn open_word(word: Word<'_>, devices: &mut dyn Devices) -> Result<DeviceId, Open
         return devices.open(word.raw());
     }
     let mut name = String::new();
-    name.try_reserve_exact(word.raw().len())
-        .map_err(OutOfMemory::from)?;
+    name.try_reserve_exact(word.raw().len()).map_err(OutOfMemory::from)?;
     // Unescaping only ever leaves characters out.
     name.extend(word.unescaped());
     devices.open(&name)
@@ -94,11 +85,7 @@ pub(crate) fn check_aligned(
     block: Sectors,
 ) -> Result<(), CtrReason<'static>> {
     if number & block.get().saturating_sub(1) != 0 {
-        return Err(CtrReason::Misaligned {
-            what,
-            number,
-            block,
-        });
+        return Err(CtrReason::Misaligned { what, number, block });
     }
     Ok(())
 }
@@ -116,19 +103,13 @@ pub struct CtrError<'t> {
 impl<'t> CtrError<'t> {
     /// An error at `word`.
     pub fn at(word: Word<'t>, reason: CtrReason<'t>) -> CtrError<'t> {
-        CtrError {
-            at: Some(word.position()),
-            reason,
-        }
+        CtrError { at: Some(word.position()), reason }
     }
 }
 
 impl<'t> From<ArgError<'t>> for CtrError<'t> {
     fn from(error: ArgError<'t>) -> CtrError<'t> {
-        CtrError {
-            at: Some(error.at),
-            reason: CtrReason::Argument(error.reason),
-        }
+        CtrError { at: Some(error.at), reason: CtrReason::Argument(error.reason) }
     }
 }
 
@@ -140,10 +121,7 @@ impl From<CtrReason<'static>> for CtrError<'_> {
 
 impl From<OutOfMemory> for CtrError<'_> {
     fn from(_: OutOfMemory) -> Self {
-        CtrError {
-            at: None,
-            reason: CtrReason::OutOfMemory,
-        }
+        CtrError { at: None, reason: CtrReason::OutOfMemory }
     }
 }
 

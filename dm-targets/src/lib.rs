@@ -40,7 +40,7 @@ mod testing;
 pub use construct::{CtrError, CtrReason, DeviceId, Devices, Extent, OpenError};
 pub use error::ErrorTarget;
 pub use linear::Linear;
-pub use registry::{RegisterError, Registry};
+pub use registry::{RegisterError, Registry, nearest};
 pub use striped::Striped;
 pub use target::{DeviceNames, IoError, Map, MessageError, Op, Request, Target, TargetType};
 pub use zero::Zero;

@@ -77,10 +77,7 @@ impl Target for LinearTarget {
     fn map(&self, request: &Request) -> Map {
         Map::To {
             device: self.extent.device,
-            sector: self
-                .extent
-                .start
-                .saturating_add(Sectors::new(request.at.get())),
+            sector: self.extent.start.saturating_add(Sectors::new(request.at.get())),
             sectors: request.sectors,
         }
     }

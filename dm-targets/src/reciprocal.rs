@@ -38,10 +38,7 @@ impl Reciprocal {
         // `high` is at most `n`, and the sum at most `n` too: nothing wraps.
         let sum = high.wrapping_add(n.wrapping_sub(high) >> self.first_shift);
         let quotient = sum >> self.second_shift;
-        (
-            quotient,
-            n.wrapping_sub(quotient.wrapping_mul(self.divisor as u64)) as u32,
-        )
+        (quotient, n.wrapping_sub(quotient.wrapping_mul(self.divisor as u64)) as u32)
     }
 }
 
@@ -50,18 +47,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const EDGES: &[u64] = &[
-        0,
-        1,
-        2,
-        3,
-        127,
-        128,
-        u32::MAX as u64,
-        1 << 32,
-        u64::MAX - 1,
-        u64::MAX,
-    ];
+    const EDGES: &[u64] = &[0, 1, 2, 3, 127, 128, u32::MAX as u64, 1 << 32, u64::MAX - 1, u64::MAX];
 
     #[test]
     fn small_divisors_and_edges_agree_with_division() {

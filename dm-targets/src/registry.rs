@@ -67,9 +67,7 @@ impl Registry {
                 return Err(RegisterError::Taken { name });
             }
         }
-        let place = self
-            .types
-            .partition_point(|known| known.name() < new.name());
+        let place = self.types.partition_point(|known| known.name() < new.name());
         self.types.try_reserve(1).map_err(OutOfMemory::from)?;
         let boxed: Box<dyn TargetType> = try_box(new)?;
         self.types.insert(place, Arc::try_new(boxed)?);
@@ -83,9 +81,7 @@ impl Registry {
 
     /// The name that `word` was most likely meant to be, if any comes close.
     pub fn nearest(&self, word: &str) -> Option<&'static str> {
-        let known = self.iter().flat_map(names);
-        let (distance, name) = known.map(|name| (edit_distance(word, name), name)).min()?;
-        (distance <= name.len().div_ceil(3)).then_some(name)
+        nearest(word, self.iter().flat_map(names))
     }
 
     /// All types, in the order of their names.
@@ -104,14 +100,19 @@ impl Registry {
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list()
-            .entries(self.iter().map(|known| known.name()))
-            .finish()
+        f.debug_list().entries(self.iter().map(|known| known.name())).finish()
     }
 }
 
 fn names<T: TargetType + ?Sized>(of: &T) -> impl Iterator<Item = &'static str> + use<T> {
     core::iter::once(of.name()).chain(of.aliases().iter().copied())
+}
+
+/// The one of `names` that `word` was most likely meant to be, if any comes close.
+pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let distances = names.into_iter().map(|name| (edit_distance(word, name), name));
+    let (distance, name) = distances.min()?;
+    (distance <= name.len().div_ceil(3)).then_some(name)
 }
 
 /// How many letters must be added, dropped, changed or swapped with their neighbour to make `b` of

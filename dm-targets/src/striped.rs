@@ -77,11 +77,7 @@ impl TargetType for Striped {
             extents.push(extent);
         }
         args.finish()?;
-        Ok(try_box(StripedTarget {
-            chunk,
-            stripes,
-            extents,
-        })?)
+        Ok(try_box(StripedTarget { chunk, stripes, extents })?)
     }
 }
 
@@ -93,11 +89,7 @@ fn positive<'t>(args: &mut Args<'t>, what: &'static str) -> Result<Reciprocal, C
         Ok(number) if number > 0 => Ok(Reciprocal::new(number)),
         _ => Err(CtrError::at(
             word,
-            CtrReason::Bounds {
-                what,
-                bounds: "from 1 to 4294967295",
-                found,
-            },
+            CtrReason::Bounds { what, bounds: "from 1 to 4294967295", found },
         )),
     }
 }

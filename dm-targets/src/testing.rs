@@ -83,16 +83,8 @@ pub(crate) fn printed(line: &str) -> (String, String) {
 /// Where a read of `sectors` from `at` on begins: device, sector, and for how long.
 pub(crate) fn map(target: &dyn Target, at: u64, sectors: u64) -> (u32, u64, u64) {
     let (at, sectors) = (dm_table::Sector::new(at), Sectors::new(sectors));
-    match target.map(&Request {
-        op: Op::Read,
-        at,
-        sectors,
-    }) {
-        Map::To {
-            device,
-            sector,
-            sectors,
-        } => (device.0, sector.get(), sectors.get()),
+    match target.map(&Request { op: Op::Read, at, sectors }) {
+        Map::To { device, sector, sectors } => (device.0, sector.get(), sectors.get()),
         other => panic!("{other:?}"),
     }
 }

@@ -20,16 +20,9 @@ fn names() {
         ("a\nb", "the name has '\\n' in it".into()),
         ("a\0", "the name has '\\0' in it".into()),
         ("a\u{85}", "the name has '\\u{85}' in it".into()),
-        (
-            &longer,
-            "the name is 128 bytes long; at most 127 are allowed".into(),
-        ),
+        (&longer, "the name is 128 bytes long; at most 127 are allowed".into()),
     ] {
-        assert_eq!(
-            bad.parse::<DeviceName>().unwrap_err().to_string(),
-            message,
-            "{bad:?}"
-        );
+        assert_eq!(bad.parse::<DeviceName>().unwrap_err().to_string(), message, "{bad:?}");
     }
 }
 

@@ -17,15 +17,12 @@ fn says_once_that_it_is_shut() {
     let (gate, shuts) = counting_gate(3);
     for round in 1..=5 {
         assert!(gate.open(round).is_ok());
-        let passes: Vec<_> = (0..7).map(|hint| gate.enter(hint).unwrap().1).collect();
+        let passes: Vec<_> = (0..7).map(|hint| gate.enter(hint).unwrap().into_pass()).collect();
         assert!(gate.close());
         assert!(!gate.close(), "closing twice is no second drain");
         assert!(gate.enter(0).is_none());
         assert!(!gate.is_shut());
-        assert!(
-            gate.take().is_none(),
-            "the value stays while passes are out"
-        );
+        assert!(gate.take().is_none(), "the value stays while passes are out");
         drop(passes);
         assert!(gate.is_shut());
         assert_eq!(shuts.load(Ordering::SeqCst), round);
@@ -47,9 +44,9 @@ fn a_full_gate_is_not_overwritten() {
 fn a_clone_keeps_it_unshut_as_its_original_did() {
     let (gate, shuts) = counting_gate(1);
     gate.open(()).unwrap();
-    let (guard, pass) = gate.enter(9).unwrap();
-    let twin = pass.clone();
-    drop((guard, pass));
+    let entered = gate.enter(9).unwrap();
+    let twin = entered.pass();
+    drop(entered);
     gate.close();
     assert!(!gate.is_shut());
     drop(twin);
@@ -58,20 +55,21 @@ fn a_clone_keeps_it_unshut_as_its_original_did() {
 }
 
 #[test]
-fn passes_may_outlive_the_gate() {
+fn passes_may_outlive_the_gate_and_keep_the_value() {
     let (gate, shuts) = counting_gate(2);
-    gate.open(String::from("table")).unwrap();
-    let (_, pass) = gate.enter(1).unwrap();
+    let value = Arc::new(String::from("table"));
+    gate.open(value.clone()).unwrap();
+    let pass = gate.enter(1).unwrap().into_pass();
     drop(gate);
-    assert_eq!(shuts.load(Ordering::SeqCst), 0);
+    assert_eq!((shuts.load(Ordering::SeqCst), Arc::strong_count(&value)), (0, 2));
     drop(pass);
-    assert_eq!(shuts.load(Ordering::SeqCst), 1);
+    assert_eq!((shuts.load(Ordering::SeqCst), Arc::strong_count(&value)), (1, 1));
 }
 
 /// Threads pass while the value is changed under them: each sees one whole value, none is used
 /// after it was taken out, and every closing drains.
 #[test]
-fn the_value_never_changes_under_a_guard() {
+fn the_value_never_changes_under_those_who_entered() {
     const ROUNDS: u64 = 2_000;
     let (gate, shuts) = counting_gate(2);
     let stop = AtomicBool::new(false);
@@ -81,13 +79,13 @@ fn the_value_never_changes_under_a_guard() {
             let (gate, stop, entered) = (&gate, &stop, &entered);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
-                    let Some((value, pass)) = gate.enter(hint) else {
+                    let Some(value) = gate.enter(hint) else {
                         std::thread::yield_now();
                         continue;
                     };
                     let (a, b): &(Box<u64>, Box<u64>) = &value;
                     assert_eq!(**a, **b);
-                    drop(value);
+                    let pass = value.into_pass();
                     entered.fetch_add(1, Ordering::Relaxed);
                     drop(pass);
                 }

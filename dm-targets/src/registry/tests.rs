@@ -27,10 +27,7 @@ impl TargetType for Named {
         _at: SectorRange,
         _devices: &mut dyn Devices,
     ) -> Result<Box<dyn Target>, CtrError<'t>> {
-        Err(CtrError {
-            at: None,
-            reason: crate::CtrReason::Other("not to be made"),
-        })
+        Err(CtrError { at: None, reason: crate::CtrReason::Other("not to be made") })
     }
 }
 
@@ -38,28 +35,13 @@ impl TargetType for Named {
 fn refuses_names_that_are_taken_or_cannot_be_named() {
     let mut registry = Registry::with_builtins().unwrap();
     let mut register = |name, aliases| registry.register(Named(name, aliases)).err();
-    assert_eq!(
-        register("linear", &[]),
-        Some(RegisterError::Taken { name: "linear" })
-    );
-    assert_eq!(
-        register("io-err", &[]),
-        Some(RegisterError::Taken { name: "io-err" })
-    );
-    assert_eq!(
-        register("new", &["zero"]),
-        Some(RegisterError::Taken { name: "zero" })
-    );
+    assert_eq!(register("linear", &[]), Some(RegisterError::Taken { name: "linear" }));
+    assert_eq!(register("io-err", &[]), Some(RegisterError::Taken { name: "io-err" }));
+    assert_eq!(register("new", &["zero"]), Some(RegisterError::Taken { name: "zero" }));
     assert_eq!(register("", &[]), Some(RegisterError::BadName { name: "" }));
-    assert_eq!(
-        register("a b", &[]),
-        Some(RegisterError::BadName { name: "a b" })
-    );
+    assert_eq!(register("a b", &[]), Some(RegisterError::BadName { name: "a b" }));
     assert_eq!(register("new", &["newer"]), None);
-    assert_eq!(
-        register("newer", &[]),
-        Some(RegisterError::Taken { name: "newer" })
-    );
+    assert_eq!(register("newer", &[]), Some(RegisterError::Taken { name: "newer" }));
     assert_eq!(registry.find("newer").unwrap().name(), "new");
     assert!(registry.find("newest").is_none());
 }

@@ -19,14 +19,8 @@ fn one_stripe_is_linear() {
 }
 
 const REFUSED: &[(&str, &str)] = &[
-    (
-        "0 96 striped",
-        "1:13: expected the number of stripes, found the end of the line",
-    ),
-    (
-        "0 96 striped 0 16",
-        "1:14: the number of stripes must be from 1 to 4294967295, found 0",
-    ),
+    ("0 96 striped", "1:13: expected the number of stripes, found the end of the line"),
+    ("0 96 striped 0 16", "1:14: the number of stripes must be from 1 to 4294967295, found 0"),
     (
         "0 96 striped 2 0 a 0 b 0",
         "1:16: the chunk in sectors must be from 1 to 4294967295, found 0",
@@ -43,18 +37,12 @@ const REFUSED: &[(&str, &str)] = &[
         "0 48 striped 2 16 a 0 b 0",
         "the length, 48 sectors, is not a multiple of stripes times chunk, 32",
     ),
-    (
-        "0 96 striped 3 16 a 0 b 0",
-        "1:26: expected a device, found the end of the line",
-    ),
+    ("0 96 striped 3 16 a 0 b 0", "1:26: expected a device, found the end of the line"),
     (
         "0 96 striped 3 16 a 0 b 0 a",
         "1:28: expected the offset in sectors, found the end of the line",
     ),
-    (
-        "0 96 striped 3 16 a 0 b 0 a 0 b",
-        "1:31: expected the end of the line, found `b`",
-    ),
+    ("0 96 striped 3 16 a 0 b 0 a 0 b", "1:31: expected the end of the line, found `b`"),
     (
         "0 96 striped 3 16 a 0 b 0 a 969",
         "1:29: 32 sectors from sector 969 on do not fit on `a`, which has 1000",
@@ -68,10 +56,7 @@ const REFUSED: &[(&str, &str)] = &[
         "1:16: the chunk 12 is not a multiple of the device's logical block, 8 sectors",
     ),
     // A number of stripes that is only claimed must not cost memory.
-    (
-        "0 4294967295 striped 4294967295 1 a 0",
-        "1:38: expected a device, found the end of the line",
-    ),
+    ("0 4294967295 striped 4294967295 1 a 0", "1:38: expected a device, found the end of the line"),
 ];
 
 #[test]
@@ -85,10 +70,7 @@ fn refuses_with_place_and_reason() {
 fn oracle(at: u64, chunk: u64, starts: &[u64]) -> (u32, u64) {
     let stripes = starts.len() as u64;
     let stripe = (at / chunk) % stripes;
-    (
-        stripe as u32,
-        starts[stripe as usize] + at / chunk / stripes * chunk + at % chunk,
-    )
+    (stripe as u32, starts[stripe as usize] + at / chunk / stripes * chunk + at % chunk)
 }
 
 proptest! {
