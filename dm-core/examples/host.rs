@@ -198,3 +198,8 @@ fn main() {
     println!("written: abcdefgh\non ram:  {letters}");
     assert_eq!(letters, "efghabcd");
 }
+
+#[test]
+fn runs() {
+    main();
+}

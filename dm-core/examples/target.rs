@@ -65,3 +65,8 @@ fn main() {
     println!("disk:      abcdefghijklmnop\nbackwards: {letters}");
     assert_eq!(letters, "ponmlkjihgfedcba");
 }
+
+#[test]
+fn runs() {
+    main();
+}

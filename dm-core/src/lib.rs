@@ -9,6 +9,25 @@
 //! This crate promises that it never blocks, never panics, never allocates without being able to
 //! say [`OutOfMemory`], and touches nothing but its host. Every request that is submitted completes
 //! once. What is loaded is validated whole before anything changes.
+//!
+//! ```
+//! use dm_core::{CreateOptions, Mode};
+//!
+//! let sim = dm_sim::Sim::new(); // or your own host, with `DeviceMapper::new`
+//! sim.add_disk("disk", 2048);
+//! let mapper = sim.mapper();
+//!
+//! let device = mapper.create("foo".parse()?, CreateOptions::default())?;
+//! let table = b"0 1000 linear disk 0\n1000 24 zero\n";
+//! mapper.load(&device, table, Mode::ReadWrite, &mut |error| eprintln!("{error}"))?;
+//! assert!(device.resume()?.is_done());
+//!
+//! let read = sim.read(&device.open()?, 990, 20);
+//! assert_eq!(sim.pending().len(), 1, "ten sectors go to the disk, ten read as zeros");
+//! sim.complete_all();
+//! assert_eq!(read.result(), Some(Ok(())));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 
