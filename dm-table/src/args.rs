@@ -95,12 +95,7 @@ impl<'t> Args<'t> {
 
     /// The words of `line`, which is UTF-8.
     pub(crate) const fn quoted(line: &'t [u8], origin: Position, quoting: Quoting) -> Args<'t> {
-        Args {
-            line,
-            at: 0,
-            origin,
-            quoting,
-        }
+        Args { line, at: 0, origin, quoting }
     }
 
     /// The same line, behind the word that ends at `at`.
@@ -110,23 +105,14 @@ impl<'t> Args<'t> {
 
     /// The word of this line that starts at `start` and ends where these words start.
     pub(crate) const fn word_before(&self, start: usize) -> Word<'t> {
-        Word {
-            line: self.line,
-            start,
-            end: self.at,
-            origin: self.origin,
-            quoting: self.quoting,
-        }
+        Word { line: self.line, start, end: self.at, origin: self.origin, quoting: self.quoting }
     }
 
     /// Takes the next word, or says that `what` is missing.
     pub fn word(&mut self, what: &'static str) -> Result<Word<'t>, ArgError<'t>> {
         match self.next() {
             Some(word) => Ok(word),
-            None => Err(ArgError {
-                at: self.here(),
-                reason: ArgReason::Missing { what },
-            }),
+            None => Err(ArgError { at: self.here(), reason: ArgReason::Missing { what } }),
         }
     }
 
@@ -156,9 +142,7 @@ impl<'t> Args<'t> {
             None => Ok(()),
             Some(word) => Err(ArgError {
                 at: word.position(),
-                reason: ArgReason::Extra {
-                    found: word.excerpt(),
-                },
+                reason: ArgReason::Extra { found: word.excerpt() },
             }),
         }
     }
@@ -166,19 +150,14 @@ impl<'t> Args<'t> {
     /// What is left of the line as it stands in the text, without the blanks before and behind.
     pub fn rest(&self) -> &'t str {
         match (self.peek(), self.clone().last()) {
-            (Some(first), Some(last)) => Word {
-                end: last.end,
-                ..first
-            }
-            .raw(),
+            (Some(first), Some(last)) => Word { end: last.end, ..first }.raw(),
             _ => "",
         }
     }
 
     /// Just behind the word taken last, where a missing one would have to stand.
     pub fn here(&self) -> Position {
-        self.origin
-            .after(self.line.get(..self.at).unwrap_or_default())
+        self.origin.after(self.line.get(..self.at).unwrap_or_default())
     }
 }
 

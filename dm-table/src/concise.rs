@@ -95,9 +95,7 @@ impl fmt::Display for Device<'_> {
             minor.fmt(f)?;
         }
         write!(f, ",{}", self.mode)?;
-        self.lines()
-            .flatten()
-            .try_for_each(|line| write!(f, ",{}", Quoted(line)))
+        self.lines().flatten().try_for_each(|line| write!(f, ",{}", Quoted(line)))
     }
 }
 

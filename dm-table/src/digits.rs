@@ -3,17 +3,7 @@
 use crate::swar;
 
 /// `10^n` for `n` up to 8.
-const POWERS: [u64; 9] = [
-    1,
-    10,
-    100,
-    1_000,
-    10_000,
-    100_000,
-    1_000_000,
-    10_000_000,
-    100_000_000,
-];
+const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
 
 /// The number that the decimal digits at the start of `text` make, and how many they are, perhaps none.
 ///
@@ -24,9 +14,7 @@ pub(crate) fn leading(text: &[u8]) -> Option<(u64, usize)> {
     let mut length = 0;
     while let Some(eight) = swar::eight(text, length) {
         let (part, digits) = swar::digits(eight);
-        number = number
-            .checked_mul(*POWERS.get(digits)?)?
-            .checked_add(part)?;
+        number = number.checked_mul(*POWERS.get(digits)?)?.checked_add(part)?;
         length += digits;
         if digits < 8 {
             return Some((number, length));

@@ -89,18 +89,12 @@ pub enum TableReason<'t> {
 
 impl<'t> From<ArgError<'t>> for TableError<'t> {
     fn from(error: ArgError<'t>) -> TableError<'t> {
-        TableError {
-            at: error.at,
-            reason: TableReason::Word(error.reason),
-        }
+        TableError { at: error.at, reason: TableReason::Word(error.reason) }
     }
 }
 
 impl<'t> From<(Position, TextReason)> for TableError<'t> {
     fn from((at, reason): (Position, TextReason)) -> TableError<'t> {
-        TableError {
-            at,
-            reason: TableReason::Text(reason),
-        }
+        TableError { at, reason: TableReason::Text(reason) }
     }
 }

@@ -27,11 +27,7 @@ impl fmt::Display for Excerpt<'_> {
         f.write_char('`')?;
         let whole = self.write_start(f)?;
         f.write_char('`')?;
-        if whole {
-            Ok(())
-        } else {
-            write!(f, "... ({} bytes)", self.0.len())
-        }
+        if whole { Ok(()) } else { write!(f, "... ({} bytes)", self.0.len()) }
     }
 }
 

@@ -62,20 +62,13 @@ impl<'t> Line<'t> {
         let second = words.word(LENGTH);
         let third = words.word(TARGET);
         let start = first.and_then(|word| word.number(START)).map(Sector::new);
-        let length = second
-            .and_then(|word| word.number(LENGTH))
-            .map(Sectors::new);
+        let length = second.and_then(|word| word.number(LENGTH)).map(Sectors::new);
         let placed = sequence.place(start.ok(), length.ok().filter(|length| !length.is_zero()));
         if let (Ok(first), Ok(target)) = (first, third)
             && let (Ok(start), Ok(length), Ok(()), None) = (start, length, placed, text.fault)
             && let Some(range) = SectorRange::new(start, length)
         {
-            return Some(Line {
-                range,
-                start: first.start,
-                target: target.start,
-                args: words,
-            });
+            return Some(Line { range, start: first.start, target: target.start, args: words });
         }
         // A text fault cuts the line short, and so does the first word missing: no more words to miss.
         let mut is_short = text.fault.is_some();
@@ -87,12 +80,9 @@ impl<'t> Line<'t> {
             is_short |= is_missing;
         };
         match start {
-            Ok(_) => errors.extend(
-                placed
-                    .err()
-                    .zip(first.ok())
-                    .map(|(reason, word)| at(word, reason)),
-            ),
+            Ok(_) => {
+                errors.extend(placed.err().zip(first.ok()).map(|(reason, word)| at(word, reason)))
+            }
             Err(error) => push_word(errors, error),
         }
         match length {
@@ -112,10 +102,7 @@ impl<'t> Line<'t> {
 }
 
 fn at<'t>(word: Word<'t>, reason: TableReason<'t>) -> TableError<'t> {
-    TableError {
-        at: word.position(),
-        reason,
-    }
+    TableError { at: word.position(), reason }
 }
 
 /// Why a length is no length of a line that starts there.
@@ -132,13 +119,7 @@ fn uncovered(start: Option<Sector>, length: Sectors) -> Option<TableReason<'stat
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {} {}",
-            self.range.start(),
-            self.range.length(),
-            self.target()
-        )?;
+        write!(f, "{} {} {}", self.range.start(), self.range.length(), self.target())?;
         self.args().try_for_each(|word| write!(f, " {word}"))
     }
 }

@@ -79,17 +79,10 @@ impl<'t> Lines<'t> {
             Quoting::Twice => b',',
         };
         // Few enough bytes at a time that a byte can hold their count, which makes it quick.
-        let count = |bytes: &[u8]| {
-            bytes
-                .iter()
-                .map(|&byte| u8::from(byte == separator))
-                .sum::<u8>()
-        };
+        let count =
+            |bytes: &[u8]| bytes.iter().map(|&byte| u8::from(byte == separator)).sum::<u8>();
         self.rest.map_or(0, |rest| {
-            rest.chunks(128)
-                .map(|bytes| usize::from(count(bytes)))
-                .sum::<usize>()
-                + 1
+            rest.chunks(128).map(|bytes| usize::from(count(bytes))).sum::<usize>() + 1
         })
     }
 
@@ -135,11 +128,7 @@ impl<'t> Lines<'t> {
         let at = self.at;
         let (line, tail) = split::at_line_end(text);
         self.rest = tail;
-        self.at = if tail.is_some() {
-            at.next_line()
-        } else {
-            at.after(line)
-        };
+        self.at = if tail.is_some() { at.next_line() } else { at.after(line) };
         if self.is_skipped(line, at) {
             return None;
         }
@@ -150,8 +139,7 @@ impl<'t> Lines<'t> {
         {
             words.next();
             self.mark(&word);
-            self.errors
-                .extend(words.finish().map_err(TableError::from).err());
+            self.errors.extend(words.finish().map_err(TableError::from).err());
             self.errors.extend(text.fault.map(TableError::from));
             return None;
         }
@@ -164,15 +152,9 @@ impl<'t> Lines<'t> {
         let at = self.at;
         let (field, tail) = split::at_unquoted(text, b',');
         self.rest = tail;
-        self.at = at
-            .after(field)
-            .after(if tail.is_some() { b"," } else { b"" });
+        self.at = at.after(field).after(if tail.is_some() { b"," } else { b"" });
         self.empty = false;
-        Line::read(
-            &Text::read(field, at, self.quoting),
-            &mut self.sequence,
-            &mut self.errors,
-        )
+        Line::read(&Text::read(field, at, self.quoting), &mut self.sequence, &mut self.errors)
     }
 
     /// Whether there is nothing to read in this line: it is blank, a comment, or stands behind `end`.
@@ -183,10 +165,7 @@ impl<'t> Lines<'t> {
         }
         if matches!(self.frame, Frame::Ended) {
             let at = at.after(line.get(..start).unwrap_or_default());
-            self.errors.push(TableError {
-                at,
-                reason: TableReason::AfterEnd,
-            });
+            self.errors.push(TableError { at, reason: TableReason::AfterEnd });
             self.frame = Frame::Done;
             self.rest = None;
             return true;
@@ -207,8 +186,7 @@ impl<'t> Lines<'t> {
             (_, _) => (Frame::Ended, Some(TableReason::EndWithoutBegin)),
         };
         self.frame = frame;
-        self.errors
-            .extend(wrong.map(|reason| TableError { at, reason }));
+        self.errors.extend(wrong.map(|reason| TableError { at, reason }));
     }
 
     /// What is wrong now that the text has ended.
@@ -219,10 +197,7 @@ impl<'t> Lines<'t> {
             Frame::Bare | Frame::Ended | Frame::Done => None,
         };
         self.frame = Frame::Done;
-        Some(TableError {
-            at: self.at,
-            reason: reason?,
-        })
+        Some(TableError { at: self.at, reason: reason? })
     }
 }
 

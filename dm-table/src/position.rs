@@ -31,29 +31,17 @@ impl Position {
 
     /// The first character of the next line.
     pub(crate) const fn next_line(self) -> Position {
-        Position {
-            line: self.line.saturating_add(1),
-            ..Position::START
-        }
+        Position { line: self.line.saturating_add(1), ..Position::START }
     }
 
     fn after_str(self, text: &str) -> Position {
         let (lines, last) = match text.rsplit_once('\n') {
-            Some((before, last)) => (
-                before
-                    .bytes()
-                    .filter(|&b| b == b'\n')
-                    .count()
-                    .saturating_add(1),
-                last,
-            ),
+            Some((before, last)) => {
+                (before.bytes().filter(|&b| b == b'\n').count().saturating_add(1), last)
+            }
             None => (0, text),
         };
-        let start = if lines == 0 {
-            self.column
-        } else {
-            Position::START.column
-        };
+        let start = if lines == 0 { self.column } else { Position::START.column };
         Position {
             line: self.line.saturating_add(saturate(lines)),
             column: start.saturating_add(saturate(last.chars().count())),

@@ -10,10 +10,7 @@ pub(crate) struct Queue<T, const N: usize> {
 
 impl<T, const N: usize> Queue<T, N> {
     pub(crate) const fn new() -> Queue<T, N> {
-        Queue {
-            items: [const { None }; N],
-            waiting: 0,
-        }
+        Queue { items: [const { None }; N], waiting: 0 }
     }
 
     #[inline]

@@ -21,15 +21,7 @@ pub(crate) fn read(text: &[u8], at: Position) -> Option<(Line<'_>, &[u8])> {
     let behind_target = word_end(text, target)?;
     let (line, tail) = text.split_at_checked(line_end(text, target)?)?;
     let args = Args::quoted(line, at, Quoting::Once).behind(behind_target);
-    Some((
-        Line {
-            range,
-            start: 0,
-            target,
-            args,
-        },
-        tail.get(1..)?,
-    ))
+    Some((Line { range, start: 0, target, args }, tail.get(1..)?))
 }
 
 /// The number at `at`, and where the next word must start: behind a single blank.
@@ -62,9 +54,7 @@ fn line_end(text: &[u8], start: usize) -> Option<usize> {
     let mut odd = 0;
     // Four at a time: most lines end within them, so there is hardly a branch to guess wrong.
     while let Some(four) = swar::four(text, at) {
-        odd |= four
-            .into_iter()
-            .fold(0, |odd, eight| odd | swar::not_plain(eight));
+        odd |= four.into_iter().fold(0, |odd, eight| odd | swar::not_plain(eight));
         match swar::first_of_four(four.map(|eight| swar::equal(eight, b'\n'))) {
             32 => at += 32,
             found => return (odd == 0).then_some(at + found),

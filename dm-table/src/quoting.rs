@@ -107,10 +107,7 @@ pub struct Unescaped<'t> {
 
 impl<'t> Unescaped<'t> {
     pub(crate) fn new(raw: &'t str, quoting: Quoting) -> Unescaped<'t> {
-        Unescaped {
-            raw: raw.chars(),
-            quoting,
-        }
+        Unescaped { raw: raw.chars(), quoting }
     }
 
     fn unit(&mut self) -> Option<char> {

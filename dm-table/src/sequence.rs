@@ -16,20 +16,14 @@ pub(crate) struct Sequence {
 }
 
 impl Sequence {
-    pub(crate) const START: Sequence = Sequence {
-        ends: [Some(Sector::ZERO), None],
-        first: true,
-    };
+    pub(crate) const START: Sequence = Sequence { ends: [Some(Sector::ZERO), None], first: true };
 
     /// Takes up the next line if it starts where it should, and tells whether it does.
     #[inline]
     pub(crate) fn follow(&mut self, range: SectorRange) -> bool {
         let follows = self.ends == [Some(range.start()), None];
         if follows {
-            *self = Sequence {
-                ends: [Some(range.end()), None],
-                first: false,
-            };
+            *self = Sequence { ends: [Some(range.end()), None], first: false };
         }
         follows
     }
@@ -42,10 +36,9 @@ impl Sequence {
     ) -> Result<(), TableReason<'static>> {
         let expected = self.ends[0].or(self.ends[1]);
         let (starts, verdict) = match (start, expected) {
-            (Some(found), Some(expected)) if !self.ends.contains(&Some(found)) => (
-                [start, Some(expected)],
-                Err(self.misplaced(expected, found)),
-            ),
+            (Some(found), Some(expected)) if !self.ends.contains(&Some(found)) => {
+                ([start, Some(expected)], Err(self.misplaced(expected, found)))
+            }
             (Some(_), _) => ([start, None], Ok(())),
             (None, _) => (self.ends, Ok(())),
         };

@@ -11,9 +11,7 @@ const HIGHS: u64 = 0x8080_8080_8080_8080;
 /// The eight bytes at `at`, unless there are fewer.
 #[inline]
 pub(crate) fn eight(text: &[u8], at: usize) -> Option<u64> {
-    text.get(at..)?
-        .first_chunk()
-        .map(|&eight| u64::from_le_bytes(eight))
+    text.get(at..)?.first_chunk().map(|&eight| u64::from_le_bytes(eight))
 }
 
 /// The 32 bytes at `at`, eight by eight, unless there are fewer.
@@ -28,10 +26,7 @@ pub(crate) fn four(text: &[u8], at: usize) -> Option<[u64; 4]> {
 pub(crate) fn first_of_four(marks: [u64; 4]) -> usize {
     // The highest bits of eight bytes, each shifted to its own bit of the highest byte.
     let bits = marks.map(|marks| (marks >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56);
-    let bits = bits
-        .into_iter()
-        .rev()
-        .fold(0, |all, bits| all << 8 | bits as u32);
+    let bits = bits.into_iter().rev().fold(0, |all, bits| all << 8 | bits as u32);
     bits.trailing_zeros() as usize
 }
 
@@ -69,11 +64,7 @@ pub(crate) const fn digits(eight: u64) -> (u64, usize) {
     let others = (values | values.wrapping_add(LOWS * 6)) & (LOWS * 0xf0);
     let length = first(others);
     // All to the upper end, zeros in front; then pairs, fours and all eight are joined.
-    let values = if length == 0 {
-        0
-    } else {
-        values << (64 - 8 * length)
-    };
+    let values = if length == 0 { 0 } else { values << (64 - 8 * length) };
     let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_ffff_0000_ffff;
     let eight = fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff;

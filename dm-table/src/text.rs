@@ -36,12 +36,7 @@ impl<'t> Text<'t> {
     /// Reads `bytes`, which start at `origin`.
     pub(crate) fn read(bytes: &'t [u8], origin: Position, quoting: Quoting) -> Text<'t> {
         let Some((at, reason)) = first_fault(bytes, quoting) else {
-            return Text {
-                text: bytes,
-                origin,
-                quoting,
-                fault: None,
-            };
+            return Text { text: bytes, origin, quoting, fault: None };
         };
         let before = bytes.get(..at).unwrap_or_default();
         let blank = before.iter().rposition(|&byte| is_blank(byte)).unwrap_or(0);
@@ -69,9 +64,7 @@ fn first_fault(bytes: &[u8], quoting: Quoting) -> Option<(usize, TextReason)> {
     } else if let Some(&byte) = invalid {
         Some((text.len(), TextReason::NotUtf8 { byte }))
     } else {
-        quoting
-            .dangling(bytes)
-            .map(|backslash| (backslash, TextReason::Dangling))
+        quoting.dangling(bytes).map(|backslash| (backslash, TextReason::Dangling))
     }
 }
 

@@ -41,8 +41,7 @@ impl<'t> Word<'t> {
 
     /// Where its first character stands. Takes time in proportion to the line before it.
     pub fn position(&self) -> Position {
-        self.origin
-            .after(self.line.get(..self.start).unwrap_or_default())
+        self.origin.after(self.line.get(..self.start).unwrap_or_default())
     }
 
     /// The word as a message shows it.
@@ -71,21 +70,14 @@ impl<'t> Word<'t> {
             Fault::NotANumber => ArgReason::NotANumber { what, found },
             Fault::TooLarge => ArgReason::TooLarge { what, found, bits },
         };
-        ArgError {
-            at: self.position(),
-            reason,
-        }
+        ArgError { at: self.position(), reason }
     }
 
     /// An error at this word: where `what` was expected, this word is none, because `why`.
     pub fn refused(&self, what: &'static str, why: &'static str) -> ArgError<'t> {
         ArgError {
             at: self.position(),
-            reason: ArgReason::Refused {
-                what,
-                found: self.excerpt(),
-                why,
-            },
+            reason: ArgReason::Refused { what, found: self.excerpt(), why },
         }
     }
 }

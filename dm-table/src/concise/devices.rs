@@ -16,12 +16,7 @@ use crate::word::Word;
 ///
 /// Positions are in the boot line, so mostly on line 1. That names and minors are unique is not checked.
 pub fn parse(text: &[u8]) -> Devices<'_> {
-    Devices {
-        rest: Some(text),
-        at: Position::START,
-        errors: Queue::new(),
-        open: None,
-    }
+    Devices { rest: Some(text), at: Position::START, errors: Queue::new(), open: None }
 }
 
 /// The devices of a boot line and what is wrong with it, in the order of the text.
@@ -49,19 +44,13 @@ impl<'t> Devices<'t> {
         let at = self.at;
         let (head, tail) = split::at_unquoted(text, b';');
         self.rest = tail;
-        self.at = at
-            .after(head)
-            .after(if tail.is_some() { b";" } else { b"" });
+        self.at = at.after(head).after(if tail.is_some() { b";" } else { b"" });
         if Quoting::Once.skip_blanks(head, 0) == head.len() {
-            return self.errors.push(ConciseError {
-                at: at.after(head),
-                reason: ConciseReason::NoDevice,
-            });
+            return self
+                .errors
+                .push(ConciseError { at: at.after(head), reason: ConciseReason::NoDevice });
         }
-        let mut fields = Fields {
-            rest: Some(head),
-            at,
-        };
+        let mut fields = Fields { rest: Some(head), at };
         let name = fields.next("the name").and_then(name);
         let uuid = fields.next("the uuid");
         let minor = fields.next("the minor number").and_then(minor);
@@ -71,28 +60,14 @@ impl<'t> Devices<'t> {
             (name, uuid, minor, mode, &table)
         {
             let uuid = Some(uuid).filter(|uuid| !uuid.raw().is_empty());
-            let device = Device {
-                name,
-                uuid,
-                minor,
-                mode,
-                lines: table.clone(),
-            };
-            self.open = Some(Open {
-                device: Some(device),
-                table: table.clone(),
-            });
+            let device = Device { name, uuid, minor, mode, lines: table.clone() };
+            self.open = Some(Open { device: Some(device), table: table.clone() });
             return;
         }
         // Behind the first field that is missing, so are the others.
         let mut is_short = false;
-        let faults = [
-            name.err(),
-            uuid.err(),
-            minor.err(),
-            mode.err(),
-            table.as_ref().err().copied(),
-        ];
+        let faults =
+            [name.err(), uuid.err(), minor.err(), mode.err(), table.as_ref().err().copied()];
         for fault in faults.into_iter().flatten() {
             let is_missing = matches!(fault.reason, ConciseReason::Missing { .. });
             if !(is_missing && is_short) {
@@ -100,10 +75,7 @@ impl<'t> Devices<'t> {
             }
             is_short |= is_missing;
         }
-        self.open = table.ok().map(|table| Open {
-            device: None,
-            table,
-        });
+        self.open = table.ok().map(|table| Open { device: None, table });
     }
 }
 
@@ -143,31 +115,17 @@ impl<'t> Fields<'t> {
     fn next(&mut self, what: &'static str) -> Result<Word<'t>, ConciseError<'t>> {
         let origin = self.at;
         let Some(text) = self.rest else {
-            return Err(ConciseError {
-                at: origin,
-                reason: ConciseReason::Missing { what },
-            });
+            return Err(ConciseError { at: origin, reason: ConciseReason::Missing { what } });
         };
         let (head, tail) = split::at_unquoted(text, b',');
         self.rest = tail;
-        self.at = origin
-            .after(head)
-            .after(if tail.is_some() { b"," } else { b"" });
+        self.at = origin.after(head).after(if tail.is_some() { b"," } else { b"" });
         let fault = Text::read(head, origin, Quoting::Once).fault;
         if let Some((at, reason)) = fault {
-            return Err(ConciseError {
-                at,
-                reason: ConciseReason::Text(reason),
-            });
+            return Err(ConciseError { at, reason: ConciseReason::Text(reason) });
         }
         let (start, end) = Quoting::Once.trim(head);
-        Ok(Word {
-            line: head,
-            start,
-            end,
-            origin,
-            quoting: Quoting::Once,
-        })
+        Ok(Word { line: head, start, end, origin, quoting: Quoting::Once })
     }
 
     /// All that is left.
@@ -176,9 +134,7 @@ impl<'t> Fields<'t> {
             Some(_) => Ok(Lines::new(self.rest, self.at, Quoting::Twice)),
             None => Err(ConciseError {
                 at: self.at,
-                reason: ConciseReason::Missing {
-                    what: "a table line",
-                },
+                reason: ConciseReason::Missing { what: "a table line" },
             }),
         }
     }
@@ -186,10 +142,7 @@ impl<'t> Fields<'t> {
 
 fn name(field: Word<'_>) -> Result<Word<'_>, ConciseError<'_>> {
     match field.raw() {
-        "" => Err(ConciseError {
-            at: field.position(),
-            reason: ConciseReason::NoName,
-        }),
+        "" => Err(ConciseError { at: field.position(), reason: ConciseReason::NoName }),
         _ => Ok(field),
     }
 }
@@ -207,9 +160,7 @@ fn mode(field: Word<'_>) -> Result<Mode, ConciseError<'_>> {
         "rw" => Ok(Mode::ReadWrite),
         _ => Err(ConciseError {
             at: field.position(),
-            reason: ConciseReason::Mode {
-                found: field.excerpt(),
-            },
+            reason: ConciseReason::Mode { found: field.excerpt() },
         }),
     }
 }

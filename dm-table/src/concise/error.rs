@@ -51,18 +51,12 @@ pub enum ConciseReason<'t> {
 
 impl<'t> From<TableError<'t>> for ConciseError<'t> {
     fn from(error: TableError<'t>) -> ConciseError<'t> {
-        ConciseError {
-            at: error.at,
-            reason: ConciseReason::Table(error.reason),
-        }
+        ConciseError { at: error.at, reason: ConciseReason::Table(error.reason) }
     }
 }
 
 impl<'t> From<ArgError<'t>> for ConciseError<'t> {
     fn from(error: ArgError<'t>) -> ConciseError<'t> {
-        ConciseError {
-            at: error.at,
-            reason: ConciseReason::Minor(error.reason),
-        }
+        ConciseError { at: error.at, reason: ConciseReason::Minor(error.reason) }
     }
 }

@@ -1,11 +1,15 @@
 //! Writing a name or a table line as a field of a boot line.
 
 use core::fmt::{self, Display, Write};
+use core::mem;
 
-use crate::quoting::is_blank;
+use crate::quoting::{is_blank, is_unquotable};
 
 /// Writes something as one field of a boot line: a backslash before each comma, semicolon and
 /// backslash, and before a blank at either end.
+///
+/// Parsing the result gives the text back. What no field can hold (a NUL, or a line break at either
+/// end) is written as U+FFFD.
 ///
 /// ```
 /// use dm_table::concise::Quoted;
@@ -16,11 +20,7 @@ pub struct Quoted<D>(pub D);
 
 impl<D: Display> Display for Quoted<D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut quoting = Quoting {
-            out: f,
-            held: None,
-            first: true,
-        };
+        let mut quoting = Quoting { out: f, held: None, first: true };
         write!(quoting, "{}", self.0)?;
         quoting.release(true)
     }
@@ -39,9 +39,12 @@ impl Quoting<'_, '_> {
         let Some(c) = self.held.take() else {
             return Ok(());
         };
-        let at_an_end = self.first || last;
-        self.first = false;
-        if matches!(c, ',' | ';' | '\\') || at_an_end && u8::try_from(c).is_ok_and(is_blank) {
+        let is_at_end = mem::take(&mut self.first) || last;
+        let byte = u8::try_from(c).unwrap_or(u8::MAX);
+        if byte == 0 || is_at_end && is_unquotable(byte) {
+            return self.out.write_char(char::REPLACEMENT_CHARACTER);
+        }
+        if matches!(c, ',' | ';' | '\\') || is_at_end && is_blank(byte) {
             self.out.write_char('\\')?;
         }
         self.out.write_char(c)

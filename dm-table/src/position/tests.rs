@@ -28,17 +28,8 @@ fn a_column_goes_on_from_where_the_text_starts() {
 
 #[test]
 fn numbers_stop_at_the_largest() {
-    let end = Position {
-        line: u32::MAX,
-        column: u32::MAX,
-    };
+    let end = Position { line: u32::MAX, column: u32::MAX };
     assert_eq!(end.after(b"ab"), end);
-    assert_eq!(
-        end.next_line(),
-        Position {
-            line: u32::MAX,
-            column: 1
-        }
-    );
+    assert_eq!(end.next_line(), Position { line: u32::MAX, column: 1 });
     assert_eq!(saturate(usize::MAX), u32::MAX);
 }

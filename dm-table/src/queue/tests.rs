@@ -11,9 +11,6 @@ fn first_in_first_out() {
     assert!(!queue.is_empty());
     assert_eq!(queue.pop(), Some(1));
     queue.push(3);
-    assert_eq!(
-        [queue.pop(), queue.pop(), queue.pop()],
-        [Some(2), Some(3), None]
-    );
+    assert_eq!([queue.pop(), queue.pop(), queue.pop()], [Some(2), Some(3), None]);
     assert!(queue.is_empty());
 }

@@ -9,14 +9,8 @@ fn the_commonest_shape_is_taken_and_no_other() {
         ("0 8 linear 8:1 16\n", Some("0 8 linear 8:1 16")),
         ("0 8 linear 8:1 16\r\n", Some("0 8 linear 8:1 16")),
         ("0 8 zero\n", Some("0 8 zero")),
-        (
-            "0 8 a-very-long-target-type\targ \n",
-            Some("0 8 a-very-long-target-type arg"),
-        ),
-        (
-            "123456789012 12345678 zero\n",
-            Some("123456789012 12345678 zero"),
-        ),
+        ("0 8 a-very-long-target-type\targ \n", Some("0 8 a-very-long-target-type arg")),
+        ("123456789012 12345678 zero\n", Some("123456789012 12345678 zero")),
         (" 0 8 zero\n", None),
         ("0  8 zero\n", None),
         ("0 8  zero\n", None),

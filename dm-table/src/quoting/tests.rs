@@ -72,13 +72,9 @@ fn a_backslash_before_an_end_of_line_dangles() {
 
 #[test]
 fn trimming_leaves_quoted_blanks() {
-    for (text, trimmed) in [
-        ("", ""),
-        (" \n", ""),
-        (" a b ", "a b"),
-        (r" \ a\  ", r"\ a\ "),
-        (r"a\", r"a\"),
-    ] {
+    for (text, trimmed) in
+        [("", ""), (" \n", ""), (" a b ", "a b"), (r" \ a\  ", r"\ a\ "), (r"a\", r"a\")]
+    {
         let (start, end) = Quoting::Once.trim(text.as_bytes());
         assert_eq!(&text[start..end], trimmed, "{text:?}");
     }

@@ -10,15 +10,14 @@ fn a_line_ends_at_its_line_feed() {
 
 #[test]
 fn a_quoted_separator_separates_nothing() {
-    let cases: [(&[u8], &[u8], Option<&[u8]>); 6] = [
-        (b"ab", b"ab", None),
-        (b"ab,", b"ab", Some(b"")),
+    for (text, head, tail) in [
+        (&b"ab"[..], &b"ab"[..], None),
+        (b"ab,", b"ab", Some(&b""[..])),
         (b"a\\,b,c", b"a\\,b", Some(b"c")),
         (b"a\\\\,b", b"a\\\\", Some(b"b")),
         (b"a\\\\\\,b", b"a\\\\\\,b", None),
         (b"a\\", b"a\\", None),
-    ];
-    for (text, head, tail) in cases {
+    ] {
         assert_eq!(at_unquoted(text, b','), (head, tail), "{text:?}");
     }
 }

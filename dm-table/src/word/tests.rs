@@ -17,65 +17,30 @@ fn a_number_is_decimal_digits() {
 #[test]
 fn what_is_no_number_says_why() {
     for (text, message) in [
-        (
-            "-5",
-            "1:1: expected n, found `-5`: the number must have no sign",
-        ),
-        (
-            "+0",
-            "1:1: expected n, found `+0`: the number must have no sign",
-        ),
+        ("-5", "1:1: expected n, found `-5`: the number must have no sign"),
+        ("+0", "1:1: expected n, found `+0`: the number must have no sign"),
         ("-", "1:1: expected n, found `-`: not a decimal number"),
         ("+-1", "1:1: expected n, found `+-1`: not a decimal number"),
-        (
-            "  0x10",
-            "1:3: expected n, found `0x10`: not a decimal number",
-        ),
+        ("  0x10", "1:3: expected n, found `0x10`: not a decimal number"),
         ("1e3", "1:1: expected n, found `1e3`: not a decimal number"),
-        (
-            "12345678x",
-            "1:1: expected n, found `12345678x`: not a decimal number",
-        ),
-        (
-            "\u{663}",
-            "1:1: expected n, found `\u{663}`: not a decimal number",
-        ),
-        (
-            r"1\2",
-            r"1:1: expected n, found `1\2`: not a decimal number",
-        ),
-        (
-            "18446744073709551616",
-            "1:1: expected n, found `18446744073709551616`: past 64 bits",
-        ),
+        ("12345678x", "1:1: expected n, found `12345678x`: not a decimal number"),
+        ("\u{663}", "1:1: expected n, found `\u{663}`: not a decimal number"),
+        (r"1\2", r"1:1: expected n, found `1\2`: not a decimal number"),
+        ("18446744073709551616", "1:1: expected n, found `18446744073709551616`: past 64 bits"),
         (
             "99999999999999999999999x",
             "1:1: expected n, found `99999999999999999999999x`: not a decimal number",
         ),
     ] {
-        assert_eq!(
-            only(text).number("n").map_err(|error| error.to_string()),
-            Err(message.into())
-        );
+        assert_eq!(only(text).number("n").map_err(|error| error.to_string()), Err(message.into()));
     }
     for (text, message) in [
-        (
-            "4294967296",
-            "1:1: expected n, found `4294967296`: past 32 bits",
-        ),
-        (
-            "18446744073709551616",
-            "1:1: expected n, found `18446744073709551616`: past 32 bits",
-        ),
-        (
-            "-1",
-            "1:1: expected n, found `-1`: the number must have no sign",
-        ),
+        ("4294967296", "1:1: expected n, found `4294967296`: past 32 bits"),
+        ("18446744073709551616", "1:1: expected n, found `18446744073709551616`: past 32 bits"),
+        ("-1", "1:1: expected n, found `-1`: the number must have no sign"),
     ] {
         assert_eq!(
-            only(text)
-                .number_u32("n")
-                .map_err(|error| error.to_string()),
+            only(text).number_u32("n").map_err(|error| error.to_string()),
             Err(message.into())
         );
     }
