@@ -1,1 +1,10 @@
-//! .
+//! A device mapper in a process of one's own: files underneath, and the program `dmctl` on top.
+//!
+//! Depend on this crate to map devices without a kernel's help; to run the device mapper on a block
+//! layer of your own, depend on `dm-core` alone.
+
+pub mod cli;
+mod diagnosis;
+pub mod draw;
+
+pub use diagnosis::Diagnosis;
