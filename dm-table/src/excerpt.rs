@@ -55,9 +55,30 @@ impl Excerpt<'_> {
 
 fn write_visible(f: &mut fmt::Formatter<'_>, c: char) -> fmt::Result {
     match c {
-        '\'' | '"' | '\\' => f.write_char(c),
-        _ => write!(f, "{}", c.escape_debug()),
+        '\t' => f.write_str("\\t"),
+        '\n' => f.write_str("\\n"),
+        '\r' => f.write_str("\\r"),
+        _ if is_invisible(c) => write!(f, "\\u{{{:x}}}", u32::from(c)),
+        _ => f.write_char(c),
     }
+}
+
+/// Controls, and what reorders, joins or hides the characters around it. (`char::escape_debug` knows
+/// more of them, but brings tables along, and code that could panic.)
+const fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\0'..='\x1f'
+            | '\x7f'..='\u{9f}'
+            | '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 #[cfg(test)]

@@ -35,16 +35,15 @@ impl Position {
     }
 
     fn after_str(self, text: &str) -> Position {
-        let (lines, last) = match text.rsplit_once('\n') {
-            Some((before, last)) => {
-                (before.bytes().filter(|&b| b == b'\n').count().saturating_add(1), last)
-            }
-            None => (0, text),
+        let is_end = |&byte: &u8| byte == b'\n';
+        let Some(end) = text.as_bytes().iter().rposition(|byte| is_end(byte)) else {
+            return Position { column: self.column.saturating_add(characters(text)), ..self };
         };
-        let start = if lines == 0 { self.column } else { Position::START.column };
+        let lines = text.as_bytes().iter().filter(|byte| is_end(byte)).count();
+        let last = text.get(end + 1..).unwrap_or_default();
         Position {
             line: self.line.saturating_add(saturate(lines)),
-            column: start.saturating_add(saturate(last.chars().count())),
+            column: Position::START.column.saturating_add(characters(last)),
         }
     }
 }
@@ -53,6 +52,10 @@ impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}", self.line, self.column)
     }
+}
+
+fn characters(text: &str) -> u32 {
+    saturate(text.chars().count())
 }
 
 fn saturate(count: usize) -> u32 {

@@ -9,7 +9,7 @@ fn a_message_shows_only_what_prints() {
         (b"", "``"),
         (b"12x", "`12x`"),
         (b"it's \"a\\b\"", "`it's \"a\\b\"`"),
-        ("\u{e9}\t\r\n\0\x1b[31m".as_bytes(), "`\u{e9}\\t\\r\\n\\0\\u{1b}[31m`"),
+        ("\u{e9}\t\r\n\0\x1b[31m".as_bytes(), "`\u{e9}\\t\\r\\n\\u{0}\\u{1b}[31m`"),
         ("\u{202e}".as_bytes(), "`\\u{202e}`"),
         (b"a\xff\xe2\x82b", "`a\\xff\\xe2\\x82b`"),
     ];
