@@ -6,5 +6,11 @@
 pub mod cli;
 mod diagnosis;
 pub mod draw;
+mod host;
+pub mod nbd;
 
 pub use diagnosis::Diagnosis;
+pub use host::{
+    BackingDevice, BlockIo, Buffer, Complete, Done, EngineChoice, EngineNameError, HostOptions,
+    Mapper, StartError, UserBio, UserHost, Zeroing,
+};

@@ -1,0 +1,106 @@
+//! Memory that the kernel reads from and writes to while a request is on its way.
+
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+use std::ops::{Deref, DerefMut};
+use std::ptr::NonNull;
+
+use dm_core::{OutOfMemory, Sectors};
+
+/// What direct I/O wants its memory aligned to, in bytes.
+const ALIGN: usize = 4096;
+
+/// Whole sectors of memory, aligned for direct I/O.
+///
+/// It does not move, so that a pointer into it stays good for as long as it is owned by somebody.
+pub struct Buffer {
+    start: NonNull<u8>,
+    bytes: usize,
+}
+
+// SAFETY: it owns its memory, as a `Box<[u8]>` does.
+unsafe impl Send for Buffer {}
+// SAFETY: as above; shared, it can only be read.
+unsafe impl Sync for Buffer {}
+
+impl Buffer {
+    /// One of `sectors` sectors, all zeros.
+    pub fn zeroed(sectors: Sectors) -> Result<Buffer, OutOfMemory> {
+        let bytes = sectors.bytes().and_then(|bytes| usize::try_from(bytes).ok());
+        let layout = layout(bytes.ok_or(OutOfMemory)?).ok_or(OutOfMemory)?;
+        if layout.size() == 0 {
+            return Ok(Buffer::default());
+        }
+        // SAFETY: the layout is not of size zero.
+        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OutOfMemory)?;
+        Ok(Buffer { start, bytes: layout.size() })
+    }
+
+    /// Its length.
+    pub fn sectors(&self) -> Sectors {
+        Sectors::from_bytes(self.bytes as u64)
+    }
+
+    /// Where it begins. The pointer may be written through only while nobody looks at the buffer.
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+}
+
+/// One without sectors, which takes no memory.
+impl Default for Buffer {
+    fn default() -> Buffer {
+        Buffer { start: NonNull::dangling(), bytes: 0 }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        if let (1.., Some(layout)) = (self.bytes, layout(self.bytes)) {
+            // SAFETY: allocated by `zeroed` with the layout of the same length.
+            unsafe { dealloc(self.start.as_ptr(), layout) };
+        }
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `bytes` bytes from `start` are ours and were initialized with zeros (or there are
+        // none). Who writes through `start` promises that no such slice is about.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
+    }
+}
+
+impl DerefMut for Buffer {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, and `&mut self` is the only way to it.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.bytes) }
+    }
+}
+
+fn layout(bytes: usize) -> Option<Layout> {
+    Layout::from_size_align(bytes, ALIGN).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_zeroed_aligned_and_writable() {
+        let mut buffer = Buffer::zeroed(Sectors::new(9)).unwrap();
+        assert_eq!((buffer.len(), buffer.sectors()), (9 * 512, Sectors::new(9)));
+        assert_eq!(buffer.as_ptr() as usize % ALIGN, 0);
+        assert!(buffer.iter().all(|&byte| byte == 0));
+        buffer[9 * 512 - 1] = 7;
+        assert_eq!(buffer.last(), Some(&7));
+    }
+
+    #[test]
+    fn more_than_there_is_memory_for_is_an_error() {
+        assert!(Buffer::zeroed(Sectors::new(u64::MAX)).is_err());
+        assert!(Buffer::zeroed(Sectors::new(1 << 53)).is_err());
+        assert!(Buffer::zeroed(Sectors::ZERO).unwrap().is_empty());
+    }
+}

@@ -1,0 +1,92 @@
+//! A ring of a thread's own: what it submits goes in there, with no other thread involved.
+
+use std::cell::RefCell;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+
+use dm_core::IoError;
+
+use super::job::Job;
+use super::pool::Pool;
+use super::ring::Ring;
+
+thread_local! {
+    static RING: RefCell<Option<Ring>> = const { RefCell::new(None) };
+}
+
+/// Makes this thread collect its jobs in a ring until it is dropped.
+///
+/// They are carried out when the thread calls [`turn`](Self::turn), so it must not wait for one of
+/// them otherwise.
+pub(crate) struct LocalRing {
+    fd: RawFd,
+    pool: Arc<Pool>,
+    finished: Vec<(Job, Result<(), IoError>)>,
+    others: Vec<Job>,
+    /// It belongs to its thread.
+    here: PhantomData<*const ()>,
+}
+
+impl LocalRing {
+    /// None where the system refuses one, or where this thread has one.
+    pub(crate) fn enter(pool: Arc<Pool>) -> Option<LocalRing> {
+        let ring = Ring::new().ok()?;
+        let fd = ring.as_fd().as_raw_fd();
+        RING.with_borrow_mut(|place| match place {
+            Some(_) => None,
+            None => Some(*place = Some(ring)),
+        })?;
+        let (finished, others) = (Vec::new(), Vec::new());
+        Some(LocalRing { fd, pool, finished, others, here: PhantomData })
+    }
+
+    /// Carries out what was submitted as far as that goes without waiting, and completes what is
+    /// done. Returns whether anything was.
+    pub(crate) fn turn(&mut self) -> std::io::Result<bool> {
+        let (finished, others) = (&mut self.finished, &mut self.others);
+        // Jobs complete outside: they may submit others.
+        RING.with_borrow_mut(|ring| match ring {
+            Some(ring) if ring.jobs() > 0 => ring.turn(false, finished, others),
+            _ => Ok(()),
+        })?;
+        let any = !finished.is_empty() || !others.is_empty();
+        for (job, result) in finished.drain(..) {
+            job.finish(result);
+        }
+        others.drain(..).for_each(|job| self.pool.submit(job));
+        Ok(any)
+    }
+
+    /// How many jobs are in it.
+    pub(crate) fn jobs(&self) -> usize {
+        RING.with_borrow(|ring| ring.as_ref().map_or(0, Ring::jobs))
+    }
+}
+
+/// Can be read when a turn would complete something.
+impl AsFd for LocalRing {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: the descriptor is that of the ring in `RING`, which stays there as long as `self`
+        // does: only `Drop` takes it out, and `self` cannot leave its thread.
+        unsafe { BorrowedFd::borrow_raw(self.fd) }
+    }
+}
+
+impl Drop for LocalRing {
+    fn drop(&mut self) {
+        let ring = RING.with_borrow_mut(Option::take);
+        drop(ring);
+    }
+}
+
+/// Gives a job to this thread's ring; gives it back if the thread has none.
+pub(crate) fn push(job: Job) -> Result<(), Job> {
+    RING.with_borrow_mut(|ring| match ring {
+        Some(ring) => {
+            ring.push(job);
+            Ok(())
+        }
+        None => Err(job),
+    })
+}
