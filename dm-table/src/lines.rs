@@ -15,13 +15,18 @@ use crate::word::Word;
 
 /// Reads a table, and tells every error in it.
 ///
-/// A line ends with a line feed (a carriage return before it is a blank like any other); the last
-/// may go without. Blank lines are skipped, and so are comments: lines whose first character other
-/// than a blank is `#`. Elsewhere `#` is a character like others. What a comment says may be any
-/// bytes. Sector numbers have 64 bits, the end of the table included; whether a device can be that
-/// long is for others to say.
-///
-/// `begin` alone on the first line and `end` alone on the last are allowed, both or neither.
+/// - A line is `<start> <length> <target type> <arguments>`, the numbers decimal, in sectors. It ends
+///   with a line feed; the last may go without.
+/// - ASCII white space separates words, as in Linux, so a carriage return at the end of a line means
+///   nothing. A backslash quotes the character behind it: a blank, to be part of a word, or another
+///   backslash. It can't quote the end of a line.
+/// - Blank lines are skipped, and so are comments: lines whose first character that is no blank is
+///   `#`. Elsewhere `#` is a character like others. A comment may hold any bytes; the other lines are
+///   UTF-8 without NUL.
+/// - `begin` alone on the first line and `end` alone on the last are allowed, both or neither;
+///   comments may stand around them.
+/// - Sector numbers have 64 bits, the end of the table included; whether a device can be that long
+///   is for others to say.
 pub fn parse(text: &[u8]) -> Lines<'_> {
     Lines::new(Some(text), Position::START, Quoting::Once)
 }
@@ -38,7 +43,7 @@ pub fn parse(text: &[u8]) -> Lines<'_> {
 pub struct Lines<'t> {
     rest: Option<&'t [u8]>,
     at: Position,
-    /// Lines of a file, or fields of a boot line.
+    /// `Once` for the lines of a file, `Twice` for the table of a boot line.
     quoting: Quoting,
     frame: Frame,
     sequence: Sequence,

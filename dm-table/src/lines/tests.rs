@@ -42,6 +42,7 @@ const REFUSED: &[(&[u8], &[&str])] = &[
     // Where lines start and end.
     (b"8 8 zero", &["1:1: the first line must start at sector 0, found 8"]),
     (b"0 0 zero", &["1:3: the line covers no sectors"]),
+    (b"0 0 zero\n8 8 zero", &["1:3: the line covers no sectors"]),
     (
         b"0 8 zero\n9 8 zero",
         &["2:1: expected sector 8, where the line before ends, found 9: a gap"],
@@ -132,6 +133,10 @@ const REFUSED: &[(&[u8], &[&str])] = &[
         b"begin\n0 8 zero\nend\n# fine\n\n 8 8 zero\njunk\n",
         &["6:2: only comments may follow `end`"],
     ),
+    (
+        b"0 8 zero\nend\n8 8 zero\n16 8 zero\n",
+        &["2:1: `end` without `begin`", "3:1: only comments may follow `end`"],
+    ),
     (b"begin\n0 8 zero\nend\nend\n", &["4:1: only comments may follow `end`"]),
     (
         b"begin 0 8 zero\nend now\n",
@@ -205,6 +210,14 @@ fn good_lines_come_between_the_errors() {
         .map(|line| line.map(|line| line.range().start().get()).map_err(|error| error.at.line))
         .collect();
     assert_eq!(starts, [Ok(0), Err(2), Ok(16), Err(4), Ok(38)]);
+}
+
+#[test]
+fn every_error_of_a_line_comes_before_the_next_line() {
+    let starts: Vec<_> = parse(b"x 8\n8 8 zero\n16 8 zero\n")
+        .map(|line| line.map(|line| line.range().start().get()).map_err(|error| error.at.column))
+        .collect();
+    assert_eq!(starts, [Err(1), Err(4), Ok(8), Ok(16)]);
 }
 
 #[test]
