@@ -35,11 +35,10 @@ impl Position {
     }
 
     fn after_str(self, text: &str) -> Position {
-        let is_end = |&byte: &u8| byte == b'\n';
-        let Some(end) = text.as_bytes().iter().rposition(|byte| is_end(byte)) else {
+        let Some(end) = text.as_bytes().iter().rposition(|&byte| byte == b'\n') else {
             return Position { column: self.column.saturating_add(characters(text)), ..self };
         };
-        let lines = text.as_bytes().iter().filter(|byte| is_end(byte)).count();
+        let lines = text.as_bytes().iter().filter(|&&byte| byte == b'\n').count();
         let last = text.get(end + 1..).unwrap_or_default();
         Position {
             line: self.line.saturating_add(saturate(lines)),
