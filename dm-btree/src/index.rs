@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::few::{FEW, Few};
 use crate::{BTree32, BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
 
 /// An index in whichever form suits its keys best.
@@ -13,6 +14,7 @@ pub struct Index {
 
 #[derive(Clone, Debug)]
 enum Form {
+    Few(Few),
     Narrow(BTree32<Vec<Node<u32>>>),
     Wide(BTree64<Vec<Node<u64>>>),
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
@@ -24,6 +26,7 @@ impl Index {
     /// Fails, and has nothing allocated, if they are not, or if there is no memory.
     pub fn build(ends: Vec<u64>) -> Result<Index, BuildError> {
         let form = match ends.last() {
+            _ if ends.len() <= FEW => Form::Few(Few::build(&ends)?),
             Some(last) if u32::try_from(*last).is_ok() => {
                 Form::Narrow(BTree32::build(&ends, Vec::new())?)
             }
@@ -38,6 +41,7 @@ impl Index {
     /// The same index, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Index {
         let form = match self.form {
+            Form::Few(few) => Form::Few(few),
             Form::Narrow(tree) => Form::Narrow(tree.with(instructions)),
             Form::Wide(tree) => Form::Wide(tree.with(instructions)),
             Form::Staged(staged) => Form::Staged(staged.with(instructions)),
@@ -47,6 +51,7 @@ impl Index {
 
     fn inner(&self) -> &dyn SectorIndex {
         match &self.form {
+            Form::Few(few) => few,
             Form::Narrow(tree) => tree,
             Form::Wide(tree) => tree,
             Form::Staged(staged) => staged,
@@ -64,9 +69,10 @@ impl Index {
     }
 
     /// The number of the first key that is not below `sector`; `None` past the last key.
-    #[inline]
+    #[inline(always)]
     pub fn lookup(&self, sector: u64) -> Option<usize> {
         match &self.form {
+            Form::Few(few) => few.lookup(sector),
             Form::Narrow(tree) => tree.lookup(sector),
             Form::Wide(tree) => tree.lookup(sector),
             Form::Staged(staged) => staged.lookup(sector),
@@ -90,12 +96,23 @@ impl Index {
         self.inner().memory()
     }
 
-    /// Which form it is, and the instructions that search it: `32-bit, scalar`.
+    /// Which form it is: `few`, `32-bit`, `64-bit` or `staged`.
     pub fn form(&self) -> &'static str {
         match &self.form {
-            Form::Narrow(_) => "32-bit, scalar",
-            Form::Wide(_) => "64-bit, scalar",
-            Form::Staged(_) => "staged, scalar",
+            Form::Few(_) => "few",
+            Form::Narrow(_) => "32-bit",
+            Form::Wide(_) => "64-bit",
+            Form::Staged(_) => "staged",
+        }
+    }
+
+    /// The instructions that search it.
+    pub fn instructions(&self) -> Instructions {
+        match &self.form {
+            Form::Few(_) => Instructions::SCALAR,
+            Form::Narrow(tree) => tree.instructions(),
+            Form::Wide(tree) => tree.instructions(),
+            Form::Staged(staged) => staged.instructions(),
         }
     }
 }
@@ -105,7 +122,7 @@ impl SectorIndex for Index {
         Index::len(self)
     }
 
-    #[inline]
+    #[inline(always)]
     fn lookup(&self, sector: u64) -> Option<usize> {
         Index::lookup(self, sector)
     }
@@ -123,9 +140,10 @@ impl SectorIndex for Index {
     }
 }
 
+/// The form and the instructions: `32-bit, AVX2`.
 impl fmt::Display for Index {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.form())
+        write!(f, "{}, {}", self.form(), self.instructions().name())
     }
 }
 

@@ -37,6 +37,8 @@ extern crate std;
 
 mod error;
 #[cfg(feature = "alloc")]
+mod few;
+#[cfg(feature = "alloc")]
 mod index;
 mod levels;
 mod node;

@@ -2,16 +2,18 @@
 //!
 //! [`Instructions`] other than scalar can only be had from [`Instructions::available`] and
 //! [`Instructions::best`], which ask the processor first: that is what makes it sound to call the
-//! code behind them. All the unsafe of this crate is here and in `x86`.
-
-use core::fmt::Debug;
+//! code behind them. All the unsafe of this crate is in `x86`.
 
 use crate::levels::Levels;
-use crate::{Key, Node};
+use crate::{Key, Node, search};
 
-pub(crate) mod scalar;
+mod scalar;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[allow(unsafe_code)]
 mod x86;
+
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+use x86::{Avx2, Avx512};
 
 /// Which instructions search an index.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -21,34 +23,31 @@ pub struct Instructions(Set);
 enum Set {
     Scalar,
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    Avx2,
+    Avx2(Avx2),
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    Avx512,
+    Avx512(Avx512),
 }
 
 /// Counting in a node, for one width of keys. Sealed: only the two widths have it.
-pub trait Below: Sized + 'static {
-    /// As many keys as fill a cache line.
-    type Keys: AsRef<[Self]> + AsMut<[Self]> + Copy + Debug;
-
+pub trait Width: Sized + 'static {
     /// How many keys of a node are below `key`, in integer registers and without a branch.
-    fn below(node: &Node<Self>, key: Self) -> u32;
+    fn below(node: &Node<Self>, key: Self) -> u32
+    where
+        Self: Key;
 
-    /// How many keys of a node are below `key`.
-    ///
-    /// # Safety
-    ///
-    /// The processor has AVX2 and POPCNT.
+    /// How many keys of a node are below `key`. Safe to call where there are AVX2 and POPCNT.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    unsafe fn below_avx2(node: &Node<Self>, key: Self) -> u32;
+    #[allow(unsafe_code)]
+    unsafe fn below_avx2(node: &Node<Self>, key: Self) -> u32
+    where
+        Self: Key;
 
-    /// How many keys of a node are below `key`.
-    ///
-    /// # Safety
-    ///
-    /// The processor has AVX-512F and POPCNT.
+    /// How many keys of a node are below `key`. Safe to call where there are AVX-512F and POPCNT.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32;
+    #[allow(unsafe_code)]
+    unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32
+    where
+        Self: Key;
 }
 
 impl Instructions {
@@ -58,24 +57,15 @@ impl Instructions {
     /// All that this machine has, the best last.
     pub fn available() -> impl DoubleEndedIterator<Item = Instructions> {
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
-        let vector = [
-            x86::has_avx2().then_some(Set::Avx2),
-            x86::has_avx512().then_some(Set::Avx512),
-        ];
+        let vector = [Avx2::detect().map(Set::Avx2), Avx512::detect().map(Set::Avx512)];
         #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
         let vector: [Option<Set>; 0] = [];
-        [Some(Set::Scalar)]
-            .into_iter()
-            .chain(vector)
-            .flatten()
-            .map(Instructions)
+        [Some(Set::Scalar)].into_iter().chain(vector).flatten().map(Instructions)
     }
 
     /// The best that this machine has.
     pub fn best() -> Instructions {
-        Instructions::available()
-            .next_back()
-            .unwrap_or(Instructions::SCALAR)
+        Instructions::available().next_back().unwrap_or(Instructions::SCALAR)
     }
 
     /// Their name: `scalar`, `AVX2` or `AVX-512`.
@@ -83,38 +73,62 @@ impl Instructions {
         match self.0 {
             Set::Scalar => "scalar",
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx2 => "AVX2",
+            Set::Avx2(_) => "AVX2",
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx512 => "AVX-512",
+            Set::Avx512(_) => "AVX-512",
         }
     }
 
     /// The number of the first key that is not below `key`; see `search::descend`.
     #[inline(always)]
     pub(crate) fn descend<K: Key>(self, nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
+        if levels.height == 0 {
+            let found = match self.0 {
+                Set::Scalar => scalar::root(nodes, levels, key),
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Set::Avx2(has) => has.root(nodes, levels, key),
+                #[cfg(all(feature = "std", target_arch = "x86_64"))]
+                Set::Avx512(has) => has.root(nodes, levels, key),
+            };
+            return found as usize;
+        }
         match self.0 {
             Set::Scalar => scalar::descend(nodes, levels, key),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            // SAFETY: there is no `Set::Avx2` but behind `has_avx2`.
-            Set::Avx2 => unsafe { x86::descend_avx2(nodes, levels, key) },
+            Set::Avx2(has) => has.descend(nodes, levels, key),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            // SAFETY: there is no `Set::Avx512` but behind `has_avx512`.
-            Set::Avx512 => unsafe { x86::descend_avx512(nodes, levels, key) },
+            Set::Avx512(has) => has.descend(nodes, levels, key),
+        }
+    }
+
+    /// The same for each of `keys`, into the place of the same number in `found`.
+    pub(crate) fn descend_all<K: Key>(
+        self,
+        nodes: &[Node<K>],
+        levels: &Levels,
+        keys: &[K; search::ABREAST],
+        found: &mut [usize; search::ABREAST],
+    ) {
+        match self.0 {
+            Set::Scalar => scalar::descend_all(nodes, levels, keys, found),
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            Set::Avx2(has) => has.descend_all(nodes, levels, keys, found),
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            Set::Avx512(has) => has.descend_all(nodes, levels, keys, found),
         }
     }
 }
 
-macro_rules! below {
+macro_rules! width {
     ($width:ty, $scalar:path, $avx2:ident, $avx512:ident) => {
-        impl Below for $width {
-            type Keys = [$width; 64 / size_of::<$width>()];
-
+        impl Width for $width {
             #[inline(always)]
             fn below(node: &Node<Self>, key: Self) -> u32 {
                 $scalar(node, key)
             }
 
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[allow(unsafe_code)]
             #[inline]
             #[target_feature(enable = "avx2,popcnt")]
             unsafe fn below_avx2(node: &Node<Self>, key: Self) -> u32 {
@@ -122,6 +136,7 @@ macro_rules! below {
             }
 
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[allow(unsafe_code)]
             #[inline]
             #[target_feature(enable = "avx512f,popcnt")]
             unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32 {
@@ -131,5 +146,5 @@ macro_rules! below {
     };
 }
 
-below!(u64, scalar::below64, avx2_64, avx512_64);
-below!(u32, scalar::below32, avx2_32, avx512_32);
+width!(u64, scalar::below64, avx2_64, avx512_64);
+width!(u32, scalar::below32, avx2_32, avx512_32);

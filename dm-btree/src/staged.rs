@@ -41,9 +41,8 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
         let node_list = nodes.reset(nodes_needed, u32::FILL)?;
 
         let (highs, first_stage) = Levels::lay_out::<u32>(groups_needed)?;
-        let (first_stage, mut rest) = node_list
-            .split_at_mut_checked(first_stage)
-            .unwrap_or_default();
+        let (first_stage, mut rest) =
+            node_list.split_at_mut_checked(first_stage).unwrap_or_default();
         let mut first = 0_usize;
         for (group, members) in group_list.iter_mut().zip(keys.chunk_by(same_group)) {
             let (levels, size) = Levels::lay_out::<u32>(members.len())?;
@@ -54,12 +53,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
                 members.get(n).map_or(u32::MAX, |key| low(*key))
             });
             let high = members.first().map_or(0, |key| high(*key));
-            *group = Group {
-                high,
-                root,
-                levels,
-                first,
-            };
+            *group = Group { high, root, levels, first };
             rest = others;
             first = first.saturating_add(members.len());
         }
@@ -67,21 +61,17 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
             group_list.get(n).map_or(u32::MAX, |group| group.high)
         });
         let instructions = Instructions::best();
-        Ok(Staged {
-            nodes,
-            groups,
-            highs,
-            len: keys.len(),
-            instructions,
-        })
+        Ok(Staged { nodes, groups, highs, len: keys.len(), instructions })
     }
 
     /// The same index, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        Staged {
-            instructions,
-            ..self
-        }
+        Staged { instructions, ..self }
+    }
+
+    /// The instructions that search it.
+    pub fn instructions(&self) -> Instructions {
+        self.instructions
     }
 
     /// How many nodes and how many groups it takes for `keys`, which must be in order.
@@ -90,9 +80,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
         let (_, mut nodes) = Levels::lay_out::<u32>(groups)?;
         for members in keys.chunk_by(same_group) {
             let (_, more) = Levels::lay_out::<u32>(members.len())?;
-            nodes = nodes
-                .checked_add(more)
-                .ok_or(BuildError::TooMany { keys: keys.len() })?;
+            nodes = nodes.checked_add(more).ok_or(BuildError::TooMany { keys: keys.len() })?;
         }
         Ok((nodes, groups))
     }
@@ -109,11 +97,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
         let group = self.instructions.descend(nodes, &self.highs, high(sector));
         let group = self.groups.as_ref().get(group)?;
         // All of a group is past the sector if its upper half is.
-        let low = if group.high == high(sector) {
-            low(sector)
-        } else {
-            0
-        };
+        let low = if group.high == high(sector) { low(sector) } else { 0 };
         let tree = nodes.get(group.root as usize..)?;
         let n = self.instructions.descend(tree, &group.levels, low);
         let n = group.first.wrapping_add(n);
@@ -127,12 +111,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
         let within = n.checked_sub(group.first)?;
         let leaves = group.root.checked_add(group.levels.leaves)?;
         let leaf = (leaves as usize).checked_add(within / u32::PER_NODE)?;
-        let low = self
-            .nodes
-            .as_ref()
-            .get(leaf)?
-            .0
-            .get(within % u32::PER_NODE)?;
+        let low = self.nodes.as_ref().get(leaf)?.0.get(within % u32::PER_NODE)?;
         (n < self.len).then_some(u64::from(group.high) << 32 | u64::from(*low))
     }
 

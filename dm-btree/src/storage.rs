@@ -18,9 +18,7 @@ pub trait Storage<T: Copy>: AsRef<[T]> {
 
 impl<T: Copy> Storage<T> for &mut [T] {
     fn reset(&mut self, needed: usize, fill: T) -> Result<&mut [T], BuildError> {
-        let room = self
-            .get_mut(..needed)
-            .ok_or(BuildError::NoRoom { needed })?;
+        let room = self.get_mut(..needed).ok_or(BuildError::NoRoom { needed })?;
         room.fill(fill);
         Ok(room)
     }
@@ -29,8 +27,7 @@ impl<T: Copy> Storage<T> for &mut [T] {
 impl<T: Copy, const N: usize> Storage<T> for heapless::Vec<T, N> {
     fn reset(&mut self, needed: usize, fill: T) -> Result<&mut [T], BuildError> {
         self.clear();
-        self.resize(needed, fill)
-            .map_err(|_| BuildError::NoRoom { needed })?;
+        self.resize(needed, fill).map_err(|_| BuildError::NoRoom { needed })?;
         Ok(self)
     }
 }
@@ -39,8 +36,7 @@ impl<T: Copy, const N: usize> Storage<T> for heapless::Vec<T, N> {
 impl<T: Copy> Storage<T> for alloc::vec::Vec<T> {
     fn reset(&mut self, needed: usize, fill: T) -> Result<&mut [T], BuildError> {
         self.clear();
-        self.try_reserve_exact(needed)
-            .map_err(|_| BuildError::OutOfMemory)?;
+        self.try_reserve_exact(needed).map_err(|_| BuildError::OutOfMemory)?;
         self.resize(needed, fill);
         Ok(self)
     }

@@ -30,42 +30,22 @@ fn each_storage(
     mut check: impl FnMut(&str, &dyn SectorIndex),
 ) {
     let mut room = vec![<u64 as Key>::FILL; BTree64::<Vec<_>>::nodes_for(keys.len()).unwrap()];
-    check(
-        "64-bit lent",
-        &BTree64::build(keys, &mut room[..])
-            .unwrap()
-            .with(instructions),
-    );
-    check(
-        "64-bit owned",
-        &BTree64::build(keys, Vec::new()).unwrap().with(instructions),
-    );
+    check("64-bit lent", &BTree64::build(keys, &mut room[..]).unwrap().with(instructions));
+    check("64-bit owned", &BTree64::build(keys, Vec::new()).unwrap().with(instructions));
     if room.len() <= 16 {
         check(
             "64-bit fixed",
-            &BTree64::build(keys, heapless::Vec::<_, 16>::new())
-                .unwrap()
-                .with(instructions),
+            &BTree64::build(keys, heapless::Vec::<_, 16>::new()).unwrap().with(instructions),
         );
     }
     if keys.last().is_none_or(|last| u32::try_from(*last).is_ok()) {
         let mut room = vec![<u32 as Key>::FILL; BTree32::<Vec<_>>::nodes_for(keys.len()).unwrap()];
-        check(
-            "32-bit lent",
-            &BTree32::build(keys, &mut room[..])
-                .unwrap()
-                .with(instructions),
-        );
-        check(
-            "32-bit owned",
-            &BTree32::build(keys, Vec::new()).unwrap().with(instructions),
-        );
+        check("32-bit lent", &BTree32::build(keys, &mut room[..]).unwrap().with(instructions));
+        check("32-bit owned", &BTree32::build(keys, Vec::new()).unwrap().with(instructions));
         if room.len() <= 16 {
             check(
                 "32-bit fixed",
-                &BTree32::build(keys, heapless::Vec::<_, 16>::new())
-                    .unwrap()
-                    .with(instructions),
+                &BTree32::build(keys, heapless::Vec::<_, 16>::new()).unwrap().with(instructions),
             );
         }
     }
@@ -74,24 +54,12 @@ fn each_storage(
     let mut group_room = vec![Group::default(); groups];
     check(
         "staged lent",
-        &Staged::build(keys, &mut node_room[..], &mut group_room[..])
-            .unwrap()
-            .with(instructions),
+        &Staged::build(keys, &mut node_room[..], &mut group_room[..]).unwrap().with(instructions),
     );
-    check(
-        "staged owned",
-        &Staged::build(keys, Vec::new(), Vec::new())
-            .unwrap()
-            .with(instructions),
-    );
+    check("staged owned", &Staged::build(keys, Vec::new(), Vec::new()).unwrap().with(instructions));
     if nodes <= 16 && groups <= 16 {
         let (nodes, groups) = (heapless::Vec::<_, 16>::new(), heapless::Vec::<_, 16>::new());
-        check(
-            "staged fixed",
-            &Staged::build(keys, nodes, groups)
-                .unwrap()
-                .with(instructions),
-        );
+        check("staged fixed", &Staged::build(keys, nodes, groups).unwrap().with(instructions));
     }
     let index = Index::build(keys.to_vec()).unwrap().with(instructions);
     check("chosen", &index);
@@ -114,30 +82,16 @@ fn agrees(keys: &[u64]) {
         assert_eq!(index.len(), keys.len(), "{name}");
         assert_eq!(index.is_empty(), keys.is_empty(), "{name}");
         for (n, key) in keys.iter().enumerate() {
-            assert_eq!(
-                index.key(n),
-                Some(*key),
-                "{name}, key {n} of {}",
-                keys.len()
-            );
+            assert_eq!(index.key(n), Some(*key), "{name}, key {n} of {}", keys.len());
         }
         assert_eq!(index.key(keys.len()), None, "{name}");
         assert_eq!(index.key(usize::MAX), None, "{name}");
         for (sector, expected) in sectors.iter().zip(&expected) {
-            assert_eq!(
-                index.lookup(*sector),
-                *expected,
-                "{name}: {sector} in {} keys",
-                keys.len()
-            );
+            assert_eq!(index.lookup(*sector), *expected, "{name}: {sector} in {} keys", keys.len());
         }
         let mut found = vec![Some(7); sectors.len()];
         index.lookup_batch(&sectors, &mut found);
-        assert!(
-            found == expected,
-            "{name}: a batch over {} keys",
-            keys.len()
-        );
+        assert!(found == expected, "{name}: a batch over {} keys", keys.len());
     });
 }
 
@@ -145,10 +99,7 @@ fn agrees(keys: &[u64]) {
 fn partition_point_is_a_linear_scan() {
     let keys = [3, 4, 9, u64::MAX];
     for sector in [0, 3, 4, 5, 9, 10, u64::MAX] {
-        assert_eq!(
-            Some(keys.partition_point(|key| *key < sector)),
-            scan(&keys, sector)
-        );
+        assert_eq!(Some(keys.partition_point(|key| *key < sector)), scan(&keys, sector));
     }
 }
 
@@ -191,29 +142,17 @@ fn a_key_too_wide_is_refused() {
 fn storage_too_small_is_refused() {
     let keys: Vec<u64> = (0..65).collect();
     let refused = Some(BuildError::NoRoom { needed: 10 });
-    assert_eq!(
-        BTree64::build(&keys, heapless::Vec::<_, 9>::new()).err(),
-        refused
-    );
-    assert_eq!(
-        BTree64::build(&keys, &mut [u64::FILL; 9][..]).err(),
-        refused
-    );
+    assert_eq!(BTree64::build(&keys, heapless::Vec::<_, 9>::new()).err(), refused);
+    assert_eq!(BTree64::build(&keys, &mut [u64::FILL; 9][..]).err(), refused);
     assert!(BTree64::build(&keys, heapless::Vec::<_, 10>::new()).is_ok());
 }
 
 #[test]
 fn more_keys_than_nodes_can_be_numbered() {
     let keys = 1 << 36;
-    assert_eq!(
-        BTree::<u64, Vec<_>>::nodes_for(keys),
-        Err(BuildError::TooMany { keys })
-    );
+    assert_eq!(BTree::<u64, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
     let keys = usize::MAX;
-    assert_eq!(
-        BTree::<u32, Vec<_>>::nodes_for(keys),
-        Err(BuildError::TooMany { keys })
-    );
+    assert_eq!(BTree::<u32, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
 }
 
 proptest! {

@@ -1,6 +1,7 @@
 //! The tree over keys of one width.
 
 use crate::levels::Levels;
+use crate::search::ABREAST;
 use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
 /// A tree of keys of one width, in nodes that live in `S`.
@@ -28,9 +29,7 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
         let (levels, needed) = Levels::lay_out::<K>(keys.len())?;
         let nodes = storage.reset(needed, K::FILL)?;
         search::fill(nodes, &levels, keys.len(), |n| {
-            keys.get(n)
-                .and_then(|key| K::try_from(*key).ok())
-                .unwrap_or(K::MAX)
+            keys.get(n).and_then(|key| K::try_from(*key).ok()).unwrap_or(K::MAX)
         });
         Ok(BTree {
             nodes: storage,
@@ -43,10 +42,12 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
 
     /// The same tree, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        BTree {
-            instructions,
-            ..self
-        }
+        BTree { instructions, ..self }
+    }
+
+    /// The instructions that search it.
+    pub fn instructions(&self) -> Instructions {
+        self.instructions
     }
 
     /// How many nodes a tree of `keys` keys takes.
@@ -63,10 +64,22 @@ impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
     #[inline(always)]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let key = K::try_from(sector).ok()?;
-        let n = self
-            .instructions
-            .descend(self.nodes.as_ref(), &self.levels, key);
+        let n = self.instructions.descend(self.nodes.as_ref(), &self.levels, key);
         (n < self.len).then_some(n)
+    }
+
+    fn lookup_batch(&self, sectors: &[u64], out: &mut [Option<usize>]) {
+        let (sectors, sectors_left) = sectors.as_chunks();
+        let (out, out_left) = out.as_chunks_mut();
+        for (sectors, out) in sectors.iter().zip(out) {
+            let keys = sectors.map(|sector| K::try_from(sector).unwrap_or(K::MAX));
+            let mut found = [usize::MAX; ABREAST];
+            self.instructions.descend_all(self.nodes.as_ref(), &self.levels, &keys, &mut found);
+            *out = found.map(|n| (n < self.len).then_some(n));
+        }
+        for (sector, out) in sectors_left.iter().zip(out_left) {
+            *out = self.lookup(*sector);
+        }
     }
 
     fn key(&self, n: usize) -> Option<u64> {

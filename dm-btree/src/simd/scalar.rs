@@ -3,11 +3,45 @@
 //! A node is searched in two rounds, so that it takes 4 comparisons instead of 8, or 7 instead of 16.
 //! The second round depends on the first, which also keeps a compiler from using vector registers.
 
-use crate::levels::Levels;
-use crate::{Key, Node, search};
+use crate::levels::{Levels, WIDE};
+use crate::search::{self, ABREAST};
+use crate::{Key, Node};
+
+#[derive(Clone, Copy)]
+struct Scalar;
+
+impl<K: Key> search::Below<K> for Scalar {
+    #[inline(always)]
+    fn node(self, node: &Node<K>, key: K) -> u32 {
+        K::below(node, key)
+    }
+
+    /// First which node, by its last key; then where in it.
+    #[inline(always)]
+    fn root(self, root: &[Node<K>; WIDE], key: K) -> u32 {
+        let [a, b, c, _] =
+            root.each_ref().map(|node| node.0.as_ref().last().is_some_and(|last| *last < key));
+        let n = usize::from(a) + usize::from(b) + usize::from(c);
+        let within = root.get(n).map_or(0, |node| K::below(node, key));
+        within + (n * K::PER_NODE) as u32
+    }
+}
+
+pub(super) fn root<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> u32 {
+    search::root(nodes, levels, key, Scalar)
+}
 
 pub(super) fn descend<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
-    search::descend(nodes, levels, key, K::below)
+    search::descend(nodes, levels, key, Scalar)
+}
+
+pub(super) fn descend_all<K: Key>(
+    nodes: &[Node<K>],
+    levels: &Levels,
+    keys: &[K; ABREAST],
+    found: &mut [usize; ABREAST],
+) {
+    search::descend_all(nodes, levels, keys, found, Scalar);
 }
 
 /// Nine outcomes: one of three thirds, then one of three places in it.

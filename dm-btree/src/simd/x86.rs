@@ -3,32 +3,93 @@
 use core::arch::x86_64::*;
 use std::is_x86_feature_detected;
 
-use crate::levels::Levels;
-use crate::simd::Below;
-use crate::{Key, Node, search};
+use crate::levels::{Levels, WIDE};
+use crate::search::{self, ABREAST};
+use crate::{Key, Node};
 
-pub(super) fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
+macro_rules! instructions {
+    ($name:ident, $features:literal, $below:ident, $doc:literal) => {
+        #[doc = $doc]
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub(super) struct $name(());
+
+        impl $name {
+            pub(super) fn root<K: Key>(self, nodes: &[Node<K>], levels: &Levels, key: K) -> u32 {
+                #[target_feature(enable = $features)]
+                fn go<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K, has: $name) -> u32 {
+                    search::root(nodes, levels, key, has)
+                }
+                // SAFETY: whoever has this value has asked the processor for the features.
+                unsafe { go(nodes, levels, key, self) }
+            }
+
+            pub(super) fn descend<K: Key>(
+                self,
+                nodes: &[Node<K>],
+                levels: &Levels,
+                key: K,
+            ) -> usize {
+                #[target_feature(enable = $features)]
+                fn go<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K, has: $name) -> usize {
+                    search::descend(nodes, levels, key, has)
+                }
+                // SAFETY: whoever has this value has asked the processor for the features.
+                unsafe { go(nodes, levels, key, self) }
+            }
+
+            pub(super) fn descend_all<K: Key>(
+                self,
+                nodes: &[Node<K>],
+                levels: &Levels,
+                keys: &[K; ABREAST],
+                found: &mut [usize; ABREAST],
+            ) {
+                #[target_feature(enable = $features)]
+                fn go<K: Key>(
+                    nodes: &[Node<K>],
+                    levels: &Levels,
+                    keys: &[K; ABREAST],
+                    found: &mut [usize; ABREAST],
+                    has: $name,
+                ) {
+                    search::descend_all(nodes, levels, keys, found, has);
+                }
+                // SAFETY: whoever has this value has asked the processor for the features.
+                unsafe { go(nodes, levels, keys, found, self) }
+            }
+        }
+
+        impl<K: Key> search::Below<K> for $name {
+            #[inline(always)]
+            fn node(self, node: &Node<K>, key: K) -> u32 {
+                // SAFETY: whoever has this value has asked the processor for the features.
+                unsafe { K::$below(node, key) }
+            }
+
+            /// All at once: there is no waiting for one node before the next.
+            #[inline(always)]
+            fn root(self, root: &[Node<K>; WIDE], key: K) -> u32 {
+                root.iter().map(|node| self.node(node, key)).sum()
+            }
+        }
+    };
 }
 
-pub(super) fn has_avx512() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("popcnt")
+instructions!(Avx2, "avx2,popcnt", below_avx2, "Proof that there are AVX2 and POPCNT.");
+instructions!(Avx512, "avx512f,popcnt", below_avx512, "Proof that there are AVX-512F and POPCNT.");
+
+impl Avx2 {
+    pub(super) fn detect() -> Option<Avx2> {
+        let has = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt");
+        has.then_some(Avx2(()))
+    }
 }
 
-#[target_feature(enable = "avx2,popcnt")]
-pub(super) fn descend_avx2<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
-    // SAFETY: this function is only entered with the features that `below_avx2` asks for.
-    search::descend(nodes, levels, key, |node, key| unsafe {
-        K::below_avx2(node, key)
-    })
-}
-
-#[target_feature(enable = "avx512f,popcnt")]
-pub(super) fn descend_avx512<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
-    // SAFETY: this function is only entered with the features that `below_avx512` asks for.
-    search::descend(nodes, levels, key, |node, key| unsafe {
-        K::below_avx512(node, key)
-    })
+impl Avx512 {
+    pub(super) fn detect() -> Option<Avx512> {
+        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("popcnt");
+        has.then_some(Avx512(()))
+    }
 }
 
 #[inline]
@@ -54,7 +115,7 @@ pub(super) fn avx2_32(node: &Node<u32>, key: u32) -> u32 {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn halves<K: Below>(node: &Node<K>, flip: __m256i) -> (__m256i, __m256i) {
+fn halves<K: Key>(node: &Node<K>, flip: __m256i) -> (__m256i, __m256i) {
     let at: *const __m256i = (&raw const *node).cast();
     // SAFETY: a node is 64 bytes long and begins at a multiple of 64.
     let (low, high) = unsafe { (_mm256_load_si256(at), _mm256_load_si256(at.add(1))) };
