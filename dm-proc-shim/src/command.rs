@@ -223,7 +223,7 @@ struct Hint(Option<&'static str>);
 impl core::fmt::Display for Hint {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         if let Some(nearest) = self.0 {
-            return write!(f, ", did you mean `{nearest}`?");
+            write!(f, " (did you mean `{nearest}`?)")?;
         }
         f.write_str("; known are ")?;
         for (n, name) in COMMANDS.iter().enumerate() {

@@ -119,6 +119,20 @@ pub enum Errno {
 }
 
 impl Errno {
+    /// All of them.
+    pub const ALL: [Errno; 10] = [
+        Errno::NoEntry,
+        Errno::Interrupted,
+        Errno::NoMemory,
+        Errno::Access,
+        Errno::Busy,
+        Errno::Exists,
+        Errno::NoDevice,
+        Errno::Invalid,
+        Errno::TooBig,
+        Errno::NoSpace,
+    ];
+
     /// Linux's number, positive.
     pub const fn number(self) -> i32 {
         self as i32

@@ -14,6 +14,8 @@ mod frame;
 mod input;
 mod session;
 mod show;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod text;
 
 pub use error::{Cause, Errno, ShimError};
