@@ -3,29 +3,26 @@
 use crate::tree::check;
 use crate::{BuildError, SectorIndex};
 
-/// How many keys are a few.
-pub(crate) const FEW: usize = 4;
-
-/// Up to [`FEW`] keys, all compared.
+/// Up to `N` keys, all compared.
 #[derive(Clone, Debug)]
-pub(crate) struct Few {
+pub(crate) struct Few<const N: usize> {
     /// Places behind the last key hold the highest number there is.
-    keys: [u64; FEW],
+    keys: [u64; N],
     len: usize,
 }
 
-impl Few {
-    /// Takes up to [`FEW`] keys, which must be strictly increasing.
-    pub(crate) fn build(ends: &[u64]) -> Result<Few, BuildError> {
+impl<const N: usize> Few<N> {
+    /// Takes up to `N` keys, which must be strictly increasing.
+    pub(crate) fn build(ends: &[u64]) -> Result<Few<N>, BuildError> {
         check::<u64>(ends)?;
-        let mut keys = [u64::MAX; FEW];
+        let mut keys = [u64::MAX; N];
         let room = keys.get_mut(..ends.len()).ok_or(BuildError::NoRoom { needed: ends.len() })?;
         room.copy_from_slice(ends);
         Ok(Few { keys, len: ends.len() })
     }
 }
 
-impl SectorIndex for Few {
+impl<const N: usize> SectorIndex for Few<N> {
     fn len(&self) -> usize {
         self.len
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::few::{FEW, Few};
+use crate::few::Few;
 use crate::{BTree32, BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
 
 /// An index in whichever form suits its keys best.
@@ -12,9 +12,12 @@ pub struct Index {
     form: Form,
 }
 
+/// With a tag of its own, which is quicker to read than one folded into a capacity.
 #[derive(Clone, Debug)]
+#[repr(u8)]
 enum Form {
-    Few(Few),
+    One(Few<1>),
+    Few(Few<4>),
     Narrow(BTree32<Vec<Node<u32>>>),
     Wide(BTree64<Vec<Node<u64>>>),
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
@@ -26,7 +29,8 @@ impl Index {
     /// Fails, and has nothing allocated, if they are not, or if there is no memory.
     pub fn build(ends: Vec<u64>) -> Result<Index, BuildError> {
         let form = match ends.last() {
-            _ if ends.len() <= FEW => Form::Few(Few::build(&ends)?),
+            Some(_) if ends.len() == 1 => Form::One(Few::build(&ends)?),
+            _ if ends.len() <= 4 => Form::Few(Few::build(&ends)?),
             Some(last) if u32::try_from(*last).is_ok() => {
                 Form::Narrow(BTree32::build(&ends, Vec::new())?)
             }
@@ -41,7 +45,7 @@ impl Index {
     /// The same index, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Index {
         let form = match self.form {
-            Form::Few(few) => Form::Few(few),
+            form @ (Form::One(_) | Form::Few(_)) => form,
             Form::Narrow(tree) => Form::Narrow(tree.with(instructions)),
             Form::Wide(tree) => Form::Wide(tree.with(instructions)),
             Form::Staged(staged) => Form::Staged(staged.with(instructions)),
@@ -51,6 +55,7 @@ impl Index {
 
     fn inner(&self) -> &dyn SectorIndex {
         match &self.form {
+            Form::One(one) => one,
             Form::Few(few) => few,
             Form::Narrow(tree) => tree,
             Form::Wide(tree) => tree,
@@ -72,11 +77,17 @@ impl Index {
     #[inline(always)]
     pub fn lookup(&self, sector: u64) -> Option<usize> {
         match &self.form {
+            Form::One(one) => one.lookup(sector),
             Form::Few(few) => few.lookup(sector),
             Form::Narrow(tree) => tree.lookup(sector),
-            Form::Wide(tree) => tree.lookup(sector),
-            Form::Staged(staged) => staged.lookup(sector),
+            _ => self.lookup_past_32_bits(sector),
         }
+    }
+
+    /// Kept apart, so that the common forms need no stack.
+    #[inline(never)]
+    fn lookup_past_32_bits(&self, sector: u64) -> Option<usize> {
+        self.inner().lookup(sector)
     }
 
     /// Looks each of `sectors` up into the place of the same number in `out`.
@@ -96,9 +107,10 @@ impl Index {
         self.inner().memory()
     }
 
-    /// Which form it is: `few`, `32-bit`, `64-bit` or `staged`.
+    /// Which form it is: `one`, `few`, `32-bit`, `64-bit` or `staged`.
     pub fn form(&self) -> &'static str {
         match &self.form {
+            Form::One(_) => "one",
             Form::Few(_) => "few",
             Form::Narrow(_) => "32-bit",
             Form::Wide(_) => "64-bit",
@@ -109,7 +121,7 @@ impl Index {
     /// The instructions that search it.
     pub fn instructions(&self) -> Instructions {
         match &self.form {
-            Form::Few(_) => Instructions::SCALAR,
+            Form::One(_) | Form::Few(_) => Instructions::SCALAR,
             Form::Narrow(tree) => tree.instructions(),
             Form::Wide(tree) => tree.instructions(),
             Form::Staged(staged) => staged.instructions(),

@@ -49,7 +49,7 @@ pub(crate) fn fill<K: Key>(
     }
 }
 
-/// How many searches [`descend_all`] does abreast.
+/// How many searches [`search_all`] does abreast.
 pub(crate) const ABREAST: usize = 16;
 
 /// How many keys are below another: in a node, and in a wide root.
@@ -58,74 +58,89 @@ pub(crate) trait Below<K: Key>: Copy {
     fn root(self, root: &[Node<K>; WIDE], key: K) -> u32;
 }
 
-/// The number of the first key that is not below `key`; at least the number of keys if there is none.
+/// Finds the number of the first key that is not below another; at least the number of keys if there
+/// is none. Compiled for one shape of trees and one set of instructions.
 ///
-/// For trees that are more than a root: see [`root`]. The usual heights have code of their own,
-/// without a loop.
+/// # Safety
+///
+/// The processor has those instructions.
+pub(crate) type Search<K> = unsafe fn(&[Node<K>], &Levels, K) -> usize;
+
+/// A height that has no code of its own, but a loop.
+pub(crate) const ANY: u32 = u32::MAX;
+
+/// A [`Search`] of a tree with that many levels above the leaves, and with a wide root or not.
 #[inline(always)]
-pub(crate) fn descend<K: Key>(
+pub(crate) fn descend<K: Key, const HEIGHT: u32, const WIDE_ROOT: bool>(
     nodes: &[Node<K>],
     levels: &Levels,
     key: K,
     below: impl Below<K>,
 ) -> usize {
-    let k = root(nodes, levels, key, below);
-    let [a, b, c, d, ..] = levels.steps;
-    let found = match levels.height {
-        0 | 1 => follow(nodes, levels, k, [], key, below),
-        2 => follow(nodes, levels, k, [a], key, below),
-        3 => follow(nodes, levels, k, [a, b], key, below),
-        4 => follow(nodes, levels, k, [a, b, c], key, below),
-        5 => follow(nodes, levels, k, [a, b, c, d], key, below),
-        _ => follow(nodes, levels, k, levels.steps(), key, below),
-    };
+    let height = if HEIGHT == ANY { levels.height } else { HEIGHT };
+    let width = if WIDE_ROOT { WIDE as u32 } else { 1 };
+    let found = (|| {
+        let k = if WIDE_ROOT {
+            below.root(nodes.first_chunk()?, key)
+        } else {
+            below.node(nodes.first()?, key)
+        };
+        if height == 0 {
+            return Some(k as usize);
+        }
+        let mut n = k.wrapping_add(width);
+        for level in 1..height {
+            let step = levels.steps.get(level as usize - 1)?;
+            n = child::<K>(n, below.node(nodes.get(n as usize)?, key), *step);
+        }
+        let k = below.node(nodes.get(n as usize)?, key);
+        let leaf = n.wrapping_sub(levels.leaves) as usize;
+        Some(leaf.wrapping_mul(K::PER_NODE).wrapping_add(k as usize))
+    })();
     found.unwrap_or(usize::MAX)
 }
 
-/// How many keys of the root are below `key`: its child to go to, and the answer if it has none.
-#[inline(always)]
-pub(crate) fn root<K: Key>(
-    nodes: &[Node<K>],
-    levels: &Levels,
-    key: K,
-    below: impl Below<K>,
-) -> u32 {
-    if levels.root == 1 {
-        nodes.first().map_or(0, |node| below.node(node, key))
-    } else {
-        nodes.first_chunk().map_or(0, |root| below.root(root, key))
-    }
+/// The [`Search`] for a tree's shape, out of a generic function `go`.
+macro_rules! pick {
+    ($levels:expr, $go:ident, $key:ty) => {{
+        use crate::levels::WIDE;
+        use crate::search::ANY;
+        match ($levels.height, $levels.root as usize == WIDE) {
+            (0, false) => $go::<$key, 0, false>,
+            (0, true) => $go::<$key, 0, true>,
+            (1, false) => $go::<$key, 1, false>,
+            (1, true) => $go::<$key, 1, true>,
+            (2, false) => $go::<$key, 2, false>,
+            (2, true) => $go::<$key, 2, true>,
+            (3, false) => $go::<$key, 3, false>,
+            (3, true) => $go::<$key, 3, true>,
+            (4, false) => $go::<$key, 4, false>,
+            (4, true) => $go::<$key, 4, true>,
+            (5, false) => $go::<$key, 5, false>,
+            (5, true) => $go::<$key, 5, true>,
+            (_, false) => $go::<$key, ANY, false>,
+            (_, true) => $go::<$key, ANY, true>,
+        }
+    }};
 }
-
-/// Follows the steps down from child `k` of the root. `None` past the end of the nodes.
-#[inline(always)]
-fn follow<K: Key>(
-    nodes: &[Node<K>],
-    levels: &Levels,
-    k: u32,
-    steps: impl IntoIterator<Item = u32>,
-    key: K,
-    below: impl Below<K>,
-) -> Option<usize> {
-    let mut n = levels.root.wrapping_add(k);
-    for step in steps {
-        n = child::<K>(n, below.node(nodes.get(n as usize)?, key), step);
-    }
-    let k = below.node(nodes.get(n as usize)?, key);
-    let leaf = n.wrapping_sub(levels.leaves) as usize;
-    Some(leaf.wrapping_mul(K::PER_NODE).wrapping_add(k as usize))
-}
+pub(crate) use pick;
 
 /// [`descend`] for many keys, a level at a time, so that their cache misses overlap.
 #[inline(always)]
-pub(crate) fn descend_all<K: Key>(
+pub(crate) fn search_all<K: Key>(
     nodes: &[Node<K>],
     levels: &Levels,
     keys: &[K; ABREAST],
     found: &mut [usize; ABREAST],
     below: impl Below<K>,
 ) {
-    let at = keys.map(|key| root(nodes, levels, key, below));
+    let at = if levels.root == 1 {
+        let Some(root) = nodes.first() else { return };
+        keys.map(|key| below.node(root, key))
+    } else {
+        let Some(root) = nodes.first_chunk() else { return };
+        keys.map(|key| below.root(root, key))
+    };
     if levels.height == 0 {
         *found = at.map(|n| n as usize);
         return;

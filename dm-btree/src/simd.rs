@@ -2,10 +2,11 @@
 //!
 //! [`Instructions`] other than scalar can only be had from [`Instructions::available`] and
 //! [`Instructions::best`], which ask the processor first: that is what makes it sound to call the
-//! code behind them. All the unsafe of this crate is in `x86`.
+//! code behind them. All the unsafe of this crate is here and in `x86`.
 
-use crate::levels::Levels;
-use crate::{Key, Node, search};
+use crate::levels::{Levels, WIDE};
+use crate::search::{self, Search};
+use crate::{Key, Node};
 
 mod scalar;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -42,12 +43,42 @@ pub trait Width: Sized + 'static {
     where
         Self: Key;
 
-    /// How many keys of a node are below `key`. Safe to call where there are AVX-512F and POPCNT.
+    /// How many keys of a node are below `key`. Safe to call where there are AVX-512F,
+    /// AVX-512BW and POPCNT.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     #[allow(unsafe_code)]
     unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32
     where
         Self: Key;
+
+    /// How many keys of a wide root are below `key`. Safe to call where there are AVX2 and POPCNT.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    #[allow(unsafe_code)]
+    unsafe fn root_avx2(root: &[Node<Self>; WIDE], key: Self) -> u32
+    where
+        Self: Key;
+
+    /// How many keys of a wide root are below `key`. Safe to call where there are AVX-512F,
+    /// AVX-512BW and POPCNT.
+    #[cfg(all(feature = "std", target_arch = "x86_64"))]
+    #[allow(unsafe_code)]
+    unsafe fn root_avx512(root: &[Node<Self>; WIDE], key: Self) -> u32
+    where
+        Self: Key;
+}
+
+/// A search that this processor can run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Searcher<K: Key>(Search<K>);
+
+impl<K: Key> Searcher<K> {
+    /// The number of the first key that is not below `key`; at least the number of keys without one.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    pub(crate) fn search(self, nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
+        // SAFETY: it was made from `Instructions`, which there are only for what the processor has.
+        unsafe { (self.0)(nodes, levels, key) }
+    }
 }
 
 impl Instructions {
@@ -79,30 +110,19 @@ impl Instructions {
         }
     }
 
-    /// The number of the first key that is not below `key`; see `search::descend`.
-    #[inline(always)]
-    pub(crate) fn descend<K: Key>(self, nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
-        if levels.height == 0 {
-            let found = match self.0 {
-                Set::Scalar => scalar::root(nodes, levels, key),
-                #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Set::Avx2(has) => has.root(nodes, levels, key),
-                #[cfg(all(feature = "std", target_arch = "x86_64"))]
-                Set::Avx512(has) => has.root(nodes, levels, key),
-            };
-            return found as usize;
-        }
-        match self.0 {
-            Set::Scalar => scalar::descend(nodes, levels, key),
+    /// How to search a tree with these levels.
+    pub(crate) fn search<K: Key>(self, levels: &Levels) -> Searcher<K> {
+        Searcher(match self.0 {
+            Set::Scalar => scalar::search(levels),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx2(has) => has.descend(nodes, levels, key),
+            Set::Avx2(has) => has.search(levels),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx512(has) => has.descend(nodes, levels, key),
-        }
+            Set::Avx512(has) => has.search(levels),
+        })
     }
 
-    /// The same for each of `keys`, into the place of the same number in `found`.
-    pub(crate) fn descend_all<K: Key>(
+    /// Searches for each of `keys`; the answers go into the places of the same number in `found`.
+    pub(crate) fn search_all<K: Key>(
         self,
         nodes: &[Node<K>],
         levels: &Levels,
@@ -110,17 +130,17 @@ impl Instructions {
         found: &mut [usize; search::ABREAST],
     ) {
         match self.0 {
-            Set::Scalar => scalar::descend_all(nodes, levels, keys, found),
+            Set::Scalar => scalar::search_all(nodes, levels, keys, found),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx2(has) => has.descend_all(nodes, levels, keys, found),
+            Set::Avx2(has) => has.search_all(nodes, levels, keys, found),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            Set::Avx512(has) => has.descend_all(nodes, levels, keys, found),
+            Set::Avx512(has) => has.search_all(nodes, levels, keys, found),
         }
     }
 }
 
 macro_rules! width {
-    ($width:ty, $scalar:path, $avx2:ident, $avx512:ident) => {
+    ($width:ty, $scalar:path, $avx2:ident, $avx512:ident, $root_avx2:ident, $root_avx512:ident) => {
         impl Width for $width {
             #[inline(always)]
             fn below(node: &Node<Self>, key: Self) -> u32 {
@@ -138,13 +158,29 @@ macro_rules! width {
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             #[allow(unsafe_code)]
             #[inline]
-            #[target_feature(enable = "avx512f,popcnt")]
+            #[target_feature(enable = "avx512f,avx512bw,popcnt")]
             unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32 {
                 x86::$avx512(node, key)
+            }
+
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[allow(unsafe_code)]
+            #[inline]
+            #[target_feature(enable = "avx2,popcnt")]
+            unsafe fn root_avx2(root: &[Node<Self>; WIDE], key: Self) -> u32 {
+                x86::$root_avx2(root, key)
+            }
+
+            #[cfg(all(feature = "std", target_arch = "x86_64"))]
+            #[allow(unsafe_code)]
+            #[inline]
+            #[target_feature(enable = "avx512f,avx512bw,popcnt")]
+            unsafe fn root_avx512(root: &[Node<Self>; WIDE], key: Self) -> u32 {
+                x86::$root_avx512(root, key)
             }
         }
     };
 }
 
-width!(u64, scalar::below64, avx2_64, avx512_64);
-width!(u32, scalar::below32, avx2_32, avx512_32);
+width!(u64, scalar::below64, avx2_64, avx512_64, avx2_root_64, avx512_root_64);
+width!(u32, scalar::below32, avx2_32, avx512_32, avx2_root_32, avx512_root_32);

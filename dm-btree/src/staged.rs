@@ -1,6 +1,7 @@
 //! 64-bit sectors looked up 32 bits at a time.
 
 use crate::levels::Levels;
+use crate::simd::Searcher;
 use crate::tree::check;
 use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
@@ -28,6 +29,7 @@ pub struct Staged<S, G> {
     highs: Levels,
     len: usize,
     instructions: Instructions,
+    searcher: Searcher<u32>,
 }
 
 impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
@@ -61,12 +63,13 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
             group_list.get(n).map_or(u32::MAX, |group| group.high)
         });
         let instructions = Instructions::best();
-        Ok(Staged { nodes, groups, highs, len: keys.len(), instructions })
+        let searcher = instructions.search(&highs);
+        Ok(Staged { nodes, groups, highs, len: keys.len(), instructions, searcher })
     }
 
     /// The same index, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        Staged { instructions, ..self }
+        Staged { instructions, searcher: instructions.search(&self.highs), ..self }
     }
 
     /// The instructions that search it.
@@ -94,12 +97,12 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
     #[inline]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let nodes = self.nodes.as_ref();
-        let group = self.instructions.descend(nodes, &self.highs, high(sector));
+        let group = self.searcher.search(nodes, &self.highs, high(sector));
         let group = self.groups.as_ref().get(group)?;
         // All of a group is past the sector if its upper half is.
         let low = if group.high == high(sector) { low(sector) } else { 0 };
         let tree = nodes.get(group.root as usize..)?;
-        let n = self.instructions.descend(tree, &group.levels, low);
+        let n = self.instructions.search(&group.levels).search(tree, &group.levels, low);
         let n = group.first.wrapping_add(n);
         (n < self.len).then_some(n)
     }

@@ -123,6 +123,25 @@ fn small_and_extreme_tables() {
 }
 
 #[test]
+fn a_batch_stops_at_the_shorter_end() {
+    let keys: Vec<u64> = (0..100).map(|n| 10 * n).collect();
+    let sectors: Vec<u64> = (0..50).collect();
+    each_form(&keys, |name, index| {
+        for len in [0, 1, 15, 16, 20, 49, 50] {
+            let mut out = vec![None; len];
+            index.lookup_batch(&sectors, &mut out);
+            let expected: Vec<_> = sectors.iter().take(len).map(|s| scan(&keys, *s)).collect();
+            assert_eq!(out, expected, "{name}: 50 sectors, room for {len}");
+            let mut out = vec![None; 50];
+            index.lookup_batch(&sectors[..len], &mut out);
+            let (answers, rest) = out.split_at(len);
+            assert_eq!(answers, expected, "{name}: {len} sectors, room for 50");
+            assert!(rest.iter().all(Option::is_none), "{name}: wrote past {len} answers");
+        }
+    });
+}
+
+#[test]
 fn keys_out_of_order_are_refused() {
     for (keys, at) in [(&[1, 1][..], 1), (&[2, 1], 1), (&[0, 5, 6, 6, 7], 3)] {
         let refused = Some(BuildError::NotIncreasing { at });

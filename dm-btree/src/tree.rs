@@ -2,6 +2,7 @@
 
 use crate::levels::Levels;
 use crate::search::ABREAST;
+use crate::simd::Searcher;
 use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
 /// A tree of keys of one width, in nodes that live in `S`.
@@ -11,7 +12,7 @@ pub struct BTree<K: Key, S> {
     levels: Levels,
     len: usize,
     instructions: Instructions,
-    width: core::marker::PhantomData<K>,
+    searcher: Searcher<K>,
 }
 
 /// A tree of 64-bit keys, 8 a cache line.
@@ -36,13 +37,13 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
             levels,
             len: keys.len(),
             instructions: Instructions::best(),
-            width: core::marker::PhantomData,
+            searcher: Instructions::best().search(&levels),
         })
     }
 
     /// The same tree, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        BTree { instructions, ..self }
+        BTree { instructions, searcher: instructions.search(&self.levels), ..self }
     }
 
     /// The instructions that search it.
@@ -64,18 +65,22 @@ impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
     #[inline(always)]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let key = K::try_from(sector).ok()?;
-        let n = self.instructions.descend(self.nodes.as_ref(), &self.levels, key);
+        let n = self.searcher.search(self.nodes.as_ref(), &self.levels, key);
         (n < self.len).then_some(n)
     }
 
     fn lookup_batch(&self, sectors: &[u64], out: &mut [Option<usize>]) {
-        let (sectors, sectors_left) = sectors.as_chunks();
-        let (out, out_left) = out.as_chunks_mut();
+        let len = sectors.len().min(out.len());
+        let (sectors, sectors_left) = sectors.get(..len).unwrap_or_default().as_chunks::<ABREAST>();
+        let (out, out_left) = out.get_mut(..len).unwrap_or_default().as_chunks_mut::<ABREAST>();
         for (sectors, out) in sectors.iter().zip(out) {
             let keys = sectors.map(|sector| K::try_from(sector).unwrap_or(K::MAX));
             let mut found = [usize::MAX; ABREAST];
-            self.instructions.descend_all(self.nodes.as_ref(), &self.levels, &keys, &mut found);
-            *out = found.map(|n| (n < self.len).then_some(n));
+            self.instructions.search_all(self.nodes.as_ref(), &self.levels, &keys, &mut found);
+            for ((n, sector), out) in found.iter().zip(sectors).zip(out) {
+                let inside = *n < self.len && K::try_from(*sector).is_ok();
+                *out = inside.then_some(*n);
+            }
         }
         for (sector, out) in sectors_left.iter().zip(out_left) {
             *out = self.lookup(*sector);

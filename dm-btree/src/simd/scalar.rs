@@ -4,7 +4,7 @@
 //! The second round depends on the first, which also keeps a compiler from using vector registers.
 
 use crate::levels::{Levels, WIDE};
-use crate::search::{self, ABREAST};
+use crate::search::{self, ABREAST, Search, pick};
 use crate::{Key, Node};
 
 #[derive(Clone, Copy)]
@@ -27,21 +27,24 @@ impl<K: Key> search::Below<K> for Scalar {
     }
 }
 
-pub(super) fn root<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> u32 {
-    search::root(nodes, levels, key, Scalar)
+pub(super) fn search<K: Key>(levels: &Levels) -> Search<K> {
+    fn go<K: Key, const HEIGHT: u32, const WIDE_ROOT: bool>(
+        nodes: &[Node<K>],
+        levels: &Levels,
+        key: K,
+    ) -> usize {
+        search::descend::<K, HEIGHT, WIDE_ROOT>(nodes, levels, key, Scalar)
+    }
+    pick!(levels, go, K)
 }
 
-pub(super) fn descend<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
-    search::descend(nodes, levels, key, Scalar)
-}
-
-pub(super) fn descend_all<K: Key>(
+pub(super) fn search_all<K: Key>(
     nodes: &[Node<K>],
     levels: &Levels,
     keys: &[K; ABREAST],
     found: &mut [usize; ABREAST],
 ) {
-    search::descend_all(nodes, levels, keys, found, Scalar);
+    search::search_all(nodes, levels, keys, found, Scalar);
 }
 
 /// Nine outcomes: one of three thirds, then one of three places in it.

@@ -4,40 +4,29 @@ use core::arch::x86_64::*;
 use std::is_x86_feature_detected;
 
 use crate::levels::{Levels, WIDE};
-use crate::search::{self, ABREAST};
+use crate::search::{self, ABREAST, Search, pick};
 use crate::{Key, Node};
 
 macro_rules! instructions {
-    ($name:ident, $features:literal, $below:ident, $doc:literal) => {
+    ($name:ident, $features:literal, $below:ident, $root:ident, $doc:literal) => {
         #[doc = $doc]
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         pub(super) struct $name(());
 
         impl $name {
-            pub(super) fn root<K: Key>(self, nodes: &[Node<K>], levels: &Levels, key: K) -> u32 {
+            pub(super) fn search<K: Key>(self, levels: &Levels) -> Search<K> {
                 #[target_feature(enable = $features)]
-                fn go<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K, has: $name) -> u32 {
-                    search::root(nodes, levels, key, has)
+                fn go<K: Key, const HEIGHT: u32, const WIDE_ROOT: bool>(
+                    nodes: &[Node<K>],
+                    levels: &Levels,
+                    key: K,
+                ) -> usize {
+                    search::descend::<K, HEIGHT, WIDE_ROOT>(nodes, levels, key, $name(()))
                 }
-                // SAFETY: whoever has this value has asked the processor for the features.
-                unsafe { go(nodes, levels, key, self) }
+                pick!(levels, go, K)
             }
 
-            pub(super) fn descend<K: Key>(
-                self,
-                nodes: &[Node<K>],
-                levels: &Levels,
-                key: K,
-            ) -> usize {
-                #[target_feature(enable = $features)]
-                fn go<K: Key>(nodes: &[Node<K>], levels: &Levels, key: K, has: $name) -> usize {
-                    search::descend(nodes, levels, key, has)
-                }
-                // SAFETY: whoever has this value has asked the processor for the features.
-                unsafe { go(nodes, levels, key, self) }
-            }
-
-            pub(super) fn descend_all<K: Key>(
+            pub(super) fn search_all<K: Key>(
                 self,
                 nodes: &[Node<K>],
                 levels: &Levels,
@@ -52,7 +41,7 @@ macro_rules! instructions {
                     found: &mut [usize; ABREAST],
                     has: $name,
                 ) {
-                    search::descend_all(nodes, levels, keys, found, has);
+                    search::search_all(nodes, levels, keys, found, has);
                 }
                 // SAFETY: whoever has this value has asked the processor for the features.
                 unsafe { go(nodes, levels, keys, found, self) }
@@ -69,14 +58,21 @@ macro_rules! instructions {
             /// All at once: there is no waiting for one node before the next.
             #[inline(always)]
             fn root(self, root: &[Node<K>; WIDE], key: K) -> u32 {
-                root.iter().map(|node| self.node(node, key)).sum()
+                // SAFETY: whoever has this value has asked the processor for the features.
+                unsafe { K::$root(root, key) }
             }
         }
     };
 }
 
-instructions!(Avx2, "avx2,popcnt", below_avx2, "Proof that there are AVX2 and POPCNT.");
-instructions!(Avx512, "avx512f,popcnt", below_avx512, "Proof that there are AVX-512F and POPCNT.");
+instructions!(Avx2, "avx2,popcnt", below_avx2, root_avx2, "Proof that there are AVX2 and POPCNT.");
+instructions!(
+    Avx512,
+    "avx512f,avx512bw,popcnt",
+    below_avx512,
+    root_avx512,
+    "Proof that there are AVX-512F, AVX-512BW and POPCNT."
+);
 
 impl Avx2 {
     pub(super) fn detect() -> Option<Avx2> {
@@ -87,7 +83,9 @@ impl Avx2 {
 
 impl Avx512 {
     pub(super) fn detect() -> Option<Avx512> {
-        let has = is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("popcnt");
+        let has = is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("popcnt");
         has.then_some(Avx512(()))
     }
 }
@@ -123,17 +121,59 @@ fn halves<K: Key>(node: &Node<K>, flip: __m256i) -> (__m256i, __m256i) {
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,popcnt")]
-pub(super) fn avx512_64(node: &Node<u64>, key: u64) -> u32 {
-    // SAFETY: a node is 64 bytes long and begins at a multiple of 64.
-    let keys = unsafe { _mm512_load_si512((&raw const *node).cast()) };
-    _mm512_cmpgt_epu64_mask(_mm512_set1_epi64(key as i64), keys).count_ones()
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn avx2_root_64(root: &[Node<u64>; WIDE], key: u64) -> u32 {
+    let [a, b, c, d] = root;
+    avx2_64(a, key) + avx2_64(b, key) + avx2_64(c, key) + avx2_64(d, key)
 }
 
 #[inline]
-#[target_feature(enable = "avx512f,popcnt")]
-pub(super) fn avx512_32(node: &Node<u32>, key: u32) -> u32 {
+#[target_feature(enable = "avx2,popcnt")]
+pub(super) fn avx2_root_32(root: &[Node<u32>; WIDE], key: u32) -> u32 {
+    let [a, b, c, d] = root;
+    avx2_32(a, key) + avx2_32(b, key) + avx2_32(c, key) + avx2_32(d, key)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+fn mask_64(node: &Node<u64>, key: u64) -> __mmask8 {
     // SAFETY: a node is 64 bytes long and begins at a multiple of 64.
     let keys = unsafe { _mm512_load_si512((&raw const *node).cast()) };
-    _mm512_cmpgt_epu32_mask(_mm512_set1_epi32(key as i32), keys).count_ones()
+    _mm512_cmpgt_epu64_mask(_mm512_set1_epi64(key as i64), keys)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+fn mask_32(node: &Node<u32>, key: u32) -> __mmask16 {
+    // SAFETY: a node is 64 bytes long and begins at a multiple of 64.
+    let keys = unsafe { _mm512_load_si512((&raw const *node).cast()) };
+    _mm512_cmpgt_epu32_mask(_mm512_set1_epi32(key as i32), keys)
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+pub(super) fn avx512_64(node: &Node<u64>, key: u64) -> u32 {
+    mask_64(node, key).count_ones()
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+pub(super) fn avx512_32(node: &Node<u32>, key: u32) -> u32 {
+    mask_32(node, key).count_ones()
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+pub(super) fn avx512_root_64(root: &[Node<u64>; WIDE], key: u64) -> u32 {
+    let [a, b, c, d] = root.each_ref().map(|node| __mmask16::from(mask_64(node, key)));
+    let (low, high) = (_mm512_kunpackb(b, a), _mm512_kunpackb(d, c));
+    _mm512_kunpackw(u32::from(high), u32::from(low)).count_ones()
+}
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,popcnt")]
+pub(super) fn avx512_root_32(root: &[Node<u32>; WIDE], key: u32) -> u32 {
+    let [a, b, c, d] = root.each_ref().map(|node| u32::from(mask_32(node, key)));
+    let (low, high) = (_mm512_kunpackw(b, a), _mm512_kunpackw(d, c));
+    _mm512_kunpackd(u64::from(high), u64::from(low)).count_ones()
 }
