@@ -4,8 +4,12 @@
 //! layer of your own, depend on `dm-core` alone.
 
 pub mod cli;
+pub mod control;
+pub mod daemon;
 mod diagnosis;
+mod doorbell;
 pub mod draw;
+pub mod fuse;
 mod host;
 pub mod nbd;
 

@@ -1,16 +1,16 @@
 //! A thread with a ring, for jobs of threads that have none.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
-use rustix::event::{EventfdFlags, eventfd};
 
 use super::job::Job;
 use super::pool::Pool;
 use super::ring::Ring;
+use crate::doorbell::Doorbell;
 
 /// Takes jobs from any thread, and ends when it is dropped and they are done.
 pub(crate) struct RingThread {
@@ -20,10 +20,8 @@ pub(crate) struct RingThread {
 struct Shared {
     /// What was submitted since the thread looked last; `None` once its ring has failed.
     jobs: Mutex<Option<Vec<Job>>>,
-    /// Whether the thread will look at `jobs` before it sleeps.
-    awake: AtomicBool,
     stopped: AtomicBool,
-    wake: OwnedFd,
+    doorbell: Doorbell,
 }
 
 impl RingThread {
@@ -31,9 +29,8 @@ impl RingThread {
         let ring = Ring::new()?;
         let shared = Arc::new(Shared {
             jobs: Mutex::new(Some(Vec::new())),
-            awake: AtomicBool::new(false),
             stopped: AtomicBool::new(false),
-            wake: eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?,
+            doorbell: Doorbell::new()?,
         });
         let mine = shared.clone();
         let work = move || mine.work(ring, &pool);
@@ -47,7 +44,7 @@ impl RingThread {
             Some(jobs) => jobs.push(job),
             None => return Err(job),
         }
-        self.shared.wake();
+        self.shared.doorbell.ring();
         Ok(())
     }
 }
@@ -55,23 +52,16 @@ impl RingThread {
 impl Drop for RingThread {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::SeqCst);
-        self.shared.wake();
+        self.shared.doorbell.ring();
     }
 }
 
 impl Shared {
-    fn wake(&self) {
-        if !self.awake.swap(true, Ordering::SeqCst) {
-            // It fails only when the counter is full, and so not zero.
-            let _ = rustix::io::write(&self.wake, &1u64.to_ne_bytes());
-        }
-    }
-
     fn work(&self, mut ring: Ring, pool: &Pool) {
         let (mut new, mut finished, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        ring.watch(self.wake.as_fd());
+        ring.watch(self.doorbell.as_fd());
         loop {
-            self.awake.store(true, Ordering::SeqCst);
+            self.doorbell.awake();
             if let Some(jobs) = &mut *self.jobs.lock() {
                 std::mem::swap(&mut new, jobs);
             }
@@ -81,7 +71,7 @@ impl Shared {
                 if self.stopped.load(Ordering::SeqCst) && ring.jobs() == 0 {
                     return;
                 }
-                self.awake.store(false, Ordering::SeqCst);
+                self.doorbell.about_to_sleep();
                 if self.jobs.lock().as_ref().is_some_and(|jobs| !jobs.is_empty()) {
                     continue;
                 }
@@ -97,9 +87,8 @@ impl Shared {
             }
             others.drain(..).for_each(|job| pool.submit(job));
             if ring.take_woken() {
-                let mut counter = [0; 8];
-                let _ = rustix::io::read(&self.wake, &mut counter);
-                ring.watch(self.wake.as_fd());
+                self.doorbell.silence();
+                ring.watch(self.doorbell.as_fd());
             }
         }
     }

@@ -1,39 +1,288 @@
 //! Listens for clients and gives each a thread.
 
+use std::collections::HashMap;
+use std::fs::{DirBuilder, Permissions};
 use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen,
+    shutdown, socket_with, sockopt,
+};
+
+use super::connection;
 use crate::Mapper;
+use crate::doorbell::Doorbell;
 
-/// A server that listens, and serves once it is told to.
-pub struct Server {}
+/// A server that listens, and serves once it is told to. Dropping it shuts it down.
+pub struct Server {
+    listener: OwnedFd,
+    address: Address,
+    shared: Arc<Shared>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+enum Address {
+    Unix(PathBuf),
+    Tcp(SocketAddr),
+}
+
+struct Shared {
+    clients: Mutex<Clients>,
+    gone: Condvar,
+    doorbell: Doorbell,
+}
+
+/// The connections there are, by the order in which they came.
+#[derive(Default)]
+struct Clients {
+    sockets: HashMap<u64, Arc<OwnedFd>>,
+    came: u64,
+    stopped: bool,
+}
+
+/// Why a server does not listen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another server listens there.
+    #[error("another server listens on {}", .path.display())]
+    InUse {
+        /// The socket.
+        path: PathBuf,
+    },
+    /// There is something else in the place of the socket.
+    #[error("{} is there and is no socket", .path.display())]
+    NotASocket {
+        /// What is there.
+        path: PathBuf,
+    },
+    /// Others could reach the address.
+    #[error(
+        "{address} can be reached from elsewhere; only this machine's own addresses are served"
+    )]
+    NotLoopback {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// The system refuses.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl From<Errno> for BindError {
+    fn from(errno: Errno) -> BindError {
+        BindError::Io(errno.into())
+    }
+}
+
+/// How many clients may be connected.
+const MAX_CLIENTS: usize = 256;
+
+/// How long the requests of clients may take to end when the server shuts down.
+const GRACE: Duration = Duration::from_secs(5);
 
 impl Server {
     /// Listens on a unix socket at `path`, for this user alone.
-    pub fn bind_unix(path: &Path) -> io::Result<Server> {
-        let _ = path;
-        Err(io::ErrorKind::Unsupported.into())
+    ///
+    /// A directory that is missing is made, for this user alone too. The socket of a server that is
+    /// gone is replaced.
+    pub fn bind_unix(path: &Path) -> Result<Server, BindError> {
+        if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        }
+        remove_stale(path)?;
+        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+        // Before there is a name to connect to.
+        fchmod(&listener, Mode::RUSR | Mode::WUSR)?;
+        bind(&listener, &SocketAddrUnix::new(path)?)?;
+        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
+        listen(&listener, BACKLOG)?;
+        Ok(Server::new(listener, Address::Unix(path.into()))?)
     }
 
-    /// Listens on a TCP port of this machine; with port 0, on a free one.
-    pub fn bind_tcp(address: SocketAddr) -> io::Result<Server> {
-        let _ = address;
-        Err(io::ErrorKind::Unsupported.into())
+    /// Listens on a TCP port of this machine, one of its loopback addresses; port 0 is a free one.
+    pub fn bind_tcp(address: SocketAddr) -> Result<Server, BindError> {
+        if !address.ip().is_loopback() {
+            return Err(BindError::NotLoopback { address });
+        }
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        let address = listener.local_addr()?;
+        Ok(Server::new(listener.into(), Address::Tcp(address))?)
     }
 
-    /// The address of a TCP server.
+    /// The address of a server that listens on TCP.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
-        None
+        match self.address {
+            Address::Tcp(address) => Some(address),
+            Address::Unix(_) => None,
+        }
     }
 
     /// Serves the devices of `mapper`, each under its name, from threads of its own.
+    ///
+    /// A second call changes nothing.
     pub fn serve(&self, mapper: Arc<Mapper>) -> io::Result<()> {
-        let _ = mapper;
+        let mut accepting = self.accepting.lock();
+        if accepting.is_some() {
+            return Ok(());
+        }
+        let (listener, shared) = (self.listener.try_clone()?, self.shared.clone());
+        let builder = std::thread::Builder::new().name("nbd-accept".into());
+        *accepting = Some(builder.spawn(move || accept_clients(&listener, &shared, &mapper))?);
         Ok(())
     }
 
-    /// Stops listening, lets clients have their answers, and waits until all are gone.
-    pub fn shutdown(&self) {}
+    /// Stops listening, answers the requests that have come, and disconnects all clients.
+    ///
+    /// Requests that do not end, those of a suspended device for instance, are waited for a few
+    /// seconds.
+    pub fn shutdown(&self) {
+        if std::mem::replace(&mut self.shared.clients.lock().stopped, true) {
+            return;
+        }
+        if let Address::Unix(path) = &self.address {
+            // It fails where somebody was faster.
+            let _ = std::fs::remove_file(path);
+        }
+        self.shared.doorbell.ring();
+        if let Some(thread) = self.accepting.lock().take() {
+            // It ends by itself; should it have panicked, it has ended.
+            let _ = thread.join();
+        }
+        self.shared.disconnect(Shutdown::Read);
+        if !self.shared.wait_until_gone(GRACE) {
+            self.shared.disconnect(Shutdown::Both);
+            self.shared.wait_until_gone(GRACE);
+        }
+    }
+
+    fn new(listener: OwnedFd, address: Address) -> io::Result<Server> {
+        let shared = Arc::new(Shared {
+            clients: Mutex::default(),
+            gone: Condvar::new(),
+            doorbell: Doorbell::new()?,
+        });
+        Ok(Server { listener, address, shared, accepting: Mutex::new(None) })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shutdown();
+    }
+}
+
+/// How many clients may wait to be accepted.
+const BACKLOG: i32 = 64;
+
+/// Removes a socket that nobody listens on.
+fn remove_stale(path: &Path) -> Result<(), BindError> {
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(found) if !found.file_type().is_socket() => {
+            Err(BindError::NotASocket { path: path.into() })
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => Err(BindError::InUse { path: path.into() }),
+        Ok(_) => Ok(std::fs::remove_file(path)?),
+    }
+}
+
+fn accept_clients(listener: &OwnedFd, shared: &Arc<Shared>, mapper: &Arc<Mapper>) {
+    while !shared.clients.lock().stopped {
+        let mut waited_for =
+            [PollFd::new(listener, PollFlags::IN), PollFd::new(&shared.doorbell, PollFlags::IN)];
+        // It can only be interrupted; what there is, the next calls find out.
+        let _ = poll(&mut waited_for, None);
+        match accept_with(listener, SocketFlags::CLOEXEC) {
+            Ok(socket) => {
+                if let Err(error) = shared.clone().start_client(socket, mapper.clone()) {
+                    tracing::warn!("an NBD client cannot be served: {error}");
+                }
+            }
+            Err(Errno::AGAIN | Errno::INTR | Errno::CONNABORTED) => {}
+            Err(errno) => {
+                tracing::warn!("NBD clients cannot be accepted: {errno}");
+                // For want of descriptors, most likely. Others may be closed meanwhile.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+impl Shared {
+    fn start_client(self: Arc<Shared>, socket: OwnedFd, mapper: Arc<Mapper>) -> io::Result<()> {
+        // Refused by a unix socket, where nothing is delayed.
+        let _ = sockopt::set_tcp_nodelay(&socket, true);
+        let socket = Arc::new(socket);
+        let number = {
+            let mut clients = self.clients.lock();
+            if clients.stopped || clients.sockets.len() >= MAX_CLIENTS {
+                return Err(io::Error::other(format!("{MAX_CLIENTS} are connected")));
+            }
+            clients.came += 1;
+            let number = clients.came;
+            clients.sockets.insert(number, socket.clone());
+            number
+        };
+        let leave = Leave { shared: self, number };
+        let builder = std::thread::Builder::new().name("nbd-client".into());
+        builder.spawn(move || {
+            let number = leave.number;
+            match connection::serve(&socket, &mapper) {
+                Ok(()) => tracing::debug!("NBD client {number} has left"),
+                Err(error) => tracing::warn!("NBD client {number} is disconnected: {error}"),
+            }
+            drop((socket, mapper));
+            drop(leave);
+        })?;
+        Ok(())
+    }
+
+    fn disconnect(&self, how: Shutdown) {
+        for socket in self.clients.lock().sockets.values() {
+            // It fails where the client was faster.
+            let _ = shutdown(socket.as_fd(), how);
+        }
+    }
+
+    /// Waits for the last client to be gone; returns whether it is.
+    fn wait_until_gone(&self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        let mut clients = self.clients.lock();
+        while !clients.sockets.is_empty() {
+            if self.gone.wait_until(&mut clients, end).timed_out() {
+                return clients.sockets.is_empty();
+            }
+        }
+        true
+    }
+}
+
+/// Takes a client off the list, however its thread ends.
+struct Leave {
+    shared: Arc<Shared>,
+    number: u64,
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        let socket = self.shared.clients.lock().sockets.remove(&self.number);
+        drop(socket);
+        self.shared.gone.notify_all();
+    }
 }

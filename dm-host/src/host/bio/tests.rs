@@ -60,7 +60,7 @@ fn a_pass_is_given_back_after_the_completion_was_told() {
     let seen = shut.clone();
     let gate = dm_sync::Gate::new(1, move || *seen.lock() = true).unwrap();
     assert!(gate.open(()).is_ok());
-    let (_, pass) = gate.enter(0).unwrap();
+    let pass = gate.enter(0).unwrap().into_pass();
     let (at_completion, still_open) = (Arc::new(Mutex::new(None)), shut.clone());
     let note = at_completion.clone();
     let then = move |_| *note.lock() = Some(*still_open.lock());

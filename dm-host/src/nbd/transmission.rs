@@ -1,0 +1,351 @@
+//! The second part of a connection: requests and replies.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::sync::Arc;
+
+use dm_core::Sectors;
+use parking_lot::Mutex;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+
+use super::connection::ConnectionError;
+use super::export::Export;
+use super::handshake::Agreed;
+use super::inbound::Inbound;
+use super::outbound::{Outbound, Reply};
+use super::protocol::ErrorCode;
+use super::reply::{Header, Kind};
+use super::request::{Action, Request};
+use crate::doorbell::Doorbell;
+use crate::host::LocalRing;
+use crate::{Buffer, Complete, Done, UserBio, UserHost};
+
+/// A client's requests on their way through an export, and the replies on their way back.
+///
+/// One thread does it all. It takes requests from the socket, submits them, lets its ring carry
+/// them out, and sends what has completed, each of these for as many as there are at once. Requests
+/// that complete on other threads are left in its inbox. Replies go out in the order of completion.
+pub(crate) struct Transmission<'c> {
+    socket: BorrowedFd<'c>,
+    /// Dropped first: it waits for the requests that are in it.
+    ring: Option<LocalRing>,
+    export: Export,
+    structured: bool,
+    inbound: Inbound,
+    outbound: Outbound,
+    inbox: Arc<Inbox>,
+    completed: Vec<Done>,
+    /// The requests that have not completed, by their tags.
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// Bytes of the buffers of requests that were not answered yet.
+    held: usize,
+    /// Buffers for more requests.
+    spare: Vec<Buffer>,
+    /// Whether the socket may have something to be received.
+    readable: bool,
+    /// Whether a request is here that must wait until others are done.
+    stalled: bool,
+    /// Whether no more requests are taken.
+    leaving: bool,
+}
+
+/// A request that was submitted.
+#[derive(Clone, Copy)]
+struct Slot {
+    cookie: u64,
+    kind: Kind,
+    is_read: bool,
+}
+
+/// Where requests leave word that they have completed.
+struct Inbox {
+    done: Mutex<Vec<Done>>,
+    doorbell: Doorbell,
+}
+
+impl Complete for Inbox {
+    fn complete(&self, done: Done) {
+        self.done.lock().push(done);
+        self.doorbell.ring();
+    }
+}
+
+/// How many bytes a client may have in flight; two of the longest requests.
+const MAX_HELD: usize = 64 << 20;
+
+/// How many requests a client may have in flight.
+const MAX_REQUESTS: usize = 1024;
+
+/// How many buffers are kept, and how long they may be in bytes.
+const MAX_SPARE: usize = 64;
+const MAX_SPARE_BYTES: usize = 64 << 10;
+
+impl<'c> Transmission<'c> {
+    /// Begins with the bytes that came after the handshake.
+    pub(crate) fn new(
+        socket: BorrowedFd<'c>,
+        host: &UserHost,
+        agreed: Agreed<Export>,
+        received: &[u8],
+    ) -> io::Result<Transmission<'c>> {
+        let inbox = Inbox { done: Mutex::default(), doorbell: Doorbell::new()? };
+        Ok(Transmission {
+            socket,
+            ring: host.local_ring(),
+            export: agreed.export,
+            structured: agreed.structured,
+            inbound: Inbound::new(received),
+            outbound: Outbound::default(),
+            inbox: Arc::new(inbox),
+            completed: Vec::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            held: 0,
+            spare: Vec::new(),
+            readable: true,
+            stalled: false,
+            leaving: false,
+        })
+    }
+
+    /// Serves until the client leaves.
+    pub(crate) fn run(mut self) -> Result<(), ConnectionError> {
+        loop {
+            self.inbox.doorbell.awake();
+            let mut busy = self.receive()?;
+            if let Some(ring) = &mut self.ring {
+                busy |= ring.turn()?;
+            }
+            busy |= self.take_completed();
+            self.send()?;
+            if self.leaving && self.in_flight() == 0 && self.outbound.is_empty() {
+                return Ok(());
+            }
+            if !busy && self.sleep()? == Peer::Gone {
+                return Ok(());
+            }
+        }
+    }
+
+    fn in_flight(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    /// Takes requests from the client; waits for them if there is nothing else to wait for. Returns
+    /// whether there were any.
+    fn receive(&mut self) -> Result<bool, ConnectionError> {
+        if self.take_requests()? {
+            return Ok(true);
+        }
+        let idle = self.in_flight() == 0 && self.outbound.is_empty();
+        if self.leaving || self.stalled || !(self.readable || idle) {
+            return Ok(false);
+        }
+        match self.inbound.receive(self.socket, idle) {
+            Ok(0) => self.leaving = true,
+            Ok(_) => drop(self.take_requests()?),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.readable = false;
+                return Ok(false);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        Ok(true)
+    }
+
+    /// Submits the requests that have been received. Returns whether there were any.
+    fn take_requests(&mut self) -> Result<bool, ConnectionError> {
+        let mut any = false;
+        while !self.leaving {
+            if let Some((request, data)) = self.inbound.take_data() {
+                self.submit_write(&request, data);
+                any = true;
+            }
+            let Some(request) = self.inbound.next_request()? else {
+                break;
+            };
+            self.stalled = !self.has_room_for(&request);
+            if self.stalled {
+                break;
+            }
+            self.inbound.accept();
+            self.start(request);
+            any = true;
+        }
+        Ok(any)
+    }
+
+    fn has_room_for(&self, request: &Request) -> bool {
+        let bytes = request.data() as usize;
+        let requests = self.in_flight() + self.outbound.len();
+        requests < MAX_REQUESTS && (self.held == 0 || self.held + bytes <= MAX_HELD)
+    }
+
+    fn start(&mut self, request: Request) {
+        let action = request.action(&self.export.bounds);
+        let (then, tag) = (self.inbox.clone(), self.next_tag());
+        let bio = match action {
+            Ok(Action::Disconnect) => {
+                self.leaving = true;
+                return;
+            }
+            Ok(Action::Read(extent)) => match self.buffer(extent.sectors) {
+                Ok(buffer) => UserBio::read(extent.start, buffer, tag, then),
+                Err(code) => return self.refuse(&request, code),
+            },
+            Ok(Action::Write(extent, _)) => {
+                return match self.buffer(extent.sectors) {
+                    Ok(buffer) => self.inbound.want_data(request, buffer),
+                    Err(code) => self.refuse(&request, code),
+                };
+            }
+            Ok(Action::Flush) => UserBio::flush(tag, then),
+            Ok(Action::Trim(extent, flags)) => {
+                UserBio::discard(extent.start, extent.sectors, tag, then).with_flags(flags)
+            }
+            Ok(Action::WriteZeroes(extent, flags, zeroing)) => {
+                let bio = UserBio::write_zeroes(extent.start, extent.sectors, tag, then);
+                bio.with_flags(flags).with_zeroing(zeroing)
+            }
+            Err(code) => return self.refuse(&request, code),
+        };
+        self.submit(&request, bio);
+    }
+
+    fn submit_write(&mut self, request: &Request, data: Buffer) {
+        let (then, tag) = (self.inbox.clone(), self.next_tag());
+        match request.action(&self.export.bounds) {
+            Ok(Action::Write(extent, flags)) => {
+                let bio = UserBio::write(extent.start, data, tag, then).with_flags(flags);
+                self.submit(request, bio);
+            }
+            // It was a good one when it came.
+            _ => self.reply(self.kind(request), request.cookie, Err(ErrorCode::Invalid)),
+        }
+    }
+
+    /// Submits `bio`, which has the next tag, for `request`.
+    fn submit(&mut self, request: &Request, bio: UserBio) {
+        let slot =
+            Slot { cookie: request.cookie, kind: self.kind(request), is_read: request.is_read() };
+        match self.free.pop() {
+            Some(n) => self.slots[n as usize] = slot,
+            None => self.slots.push(slot),
+        }
+        self.export.open.submit(bio);
+    }
+
+    /// The tag of the request that is submitted next.
+    fn next_tag(&self) -> u64 {
+        self.free.last().map_or(self.slots.len() as u64, |&n| n.into())
+    }
+
+    fn kind(&self, request: &Request) -> Kind {
+        match self.structured && request.is_read() {
+            true => Kind::Chunk { offset: request.offset },
+            false => Kind::Simple,
+        }
+    }
+
+    fn refuse(&mut self, request: &Request, code: ErrorCode) {
+        self.inbound.skip_data(request);
+        self.reply(self.kind(request), request.cookie, Err(code));
+    }
+
+    fn reply(&mut self, kind: Kind, cookie: u64, result: Result<Buffer, ErrorCode>) {
+        let length = result.as_ref().map(|data| data.len() as u32).map_err(|&code| code);
+        let header = Header::new(kind, cookie, length);
+        self.outbound.push(Reply { header, data: result.unwrap_or_default() });
+    }
+
+    /// Makes replies of what has completed. Returns whether anything had.
+    fn take_completed(&mut self) -> bool {
+        std::mem::swap(&mut self.completed, &mut *self.inbox.done.lock());
+        let mut completed = std::mem::take(&mut self.completed);
+        let any = !completed.is_empty();
+        for Done { tag, result, buffer } in completed.drain(..) {
+            let Some(&Slot { cookie, kind, is_read }) = self.slots.get(tag as usize) else {
+                continue;
+            };
+            self.free.push(tag as u32);
+            let result = match result {
+                Ok(()) if is_read => Ok(buffer),
+                done => {
+                    release(&mut self.held, &mut self.spare, buffer);
+                    done.map(|()| Buffer::default()).map_err(ErrorCode::from)
+                }
+            };
+            self.reply(kind, cookie, result);
+        }
+        self.completed = completed;
+        any
+    }
+
+    fn send(&mut self) -> Result<(), ConnectionError> {
+        let (held, spare) = (&mut self.held, &mut self.spare);
+        let sent = self.outbound.send(self.socket, |data| release(held, spare, data));
+        sent.map_err(ConnectionError::from)
+    }
+
+    /// A buffer of that length, held until it is [released](release).
+    fn buffer(&mut self, sectors: Sectors) -> Result<Buffer, ErrorCode> {
+        let buffer = match self.spare.pop() {
+            Some(buffer) if buffer.sectors() == sectors => buffer,
+            _ => Buffer::zeroed(sectors).map_err(|_| ErrorCode::NoMemory)?,
+        };
+        self.held += buffer.len();
+        Ok(buffer)
+    }
+
+    /// Waits until there is something to do. Says whether there is somebody to do it for.
+    fn sleep(&mut self) -> Result<Peer, ConnectionError> {
+        // Replies that went out may have made room.
+        let next = if self.stalled { self.inbound.next_request()? } else { None };
+        if next.is_some_and(|request| self.has_room_for(&request)) {
+            return Ok(Peer::There);
+        }
+        self.inbox.doorbell.about_to_sleep();
+        if !self.inbox.done.lock().is_empty() {
+            return Ok(Peer::There);
+        }
+        let takes_more = !self.leaving && !self.stalled;
+        let mut wanted = PollFlags::empty();
+        wanted.set(PollFlags::IN, takes_more);
+        wanted.set(PollFlags::OUT, !self.outbound.is_empty());
+        let socket = PollFd::from_borrowed_fd(self.socket, wanted);
+        let doorbell = PollFd::new(&self.inbox.doorbell, PollFlags::IN);
+        let ring = self.ring.as_ref().filter(|ring| ring.jobs() > 0);
+        // A descriptor stands twice where there is no third one.
+        let third = ring.map_or(doorbell.clone(), |ring| PollFd::new(ring, PollFlags::IN));
+        let mut waited_for = [socket, doorbell, third];
+        match poll(&mut waited_for, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(io::Error::from(errno).into()),
+        }
+        let [socket, doorbell, _] = waited_for.map(|fd| fd.revents());
+        if doorbell.contains(PollFlags::IN) {
+            self.inbox.doorbell.silence();
+        }
+        self.readable |= socket.contains(PollFlags::IN);
+        let hung_up = socket.intersects(PollFlags::HUP | PollFlags::ERR);
+        // What it sent before it left is still taken, if it can be.
+        Ok(if hung_up && !takes_more { Peer::Gone } else { Peer::There })
+    }
+}
+
+/// Whether the client can still be answered.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Peer {
+    There,
+    Gone,
+}
+
+/// Takes a buffer off those that count, and keeps it if that is of use.
+fn release(held: &mut usize, spare: &mut Vec<Buffer>, buffer: Buffer) {
+    *held -= buffer.len();
+    if (1..=MAX_SPARE_BYTES).contains(&buffer.len()) && spare.len() < MAX_SPARE {
+        spare.push(buffer);
+    }
+}
