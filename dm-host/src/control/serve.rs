@@ -1,0 +1,206 @@
+//! Serves one client.
+
+use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use dm_core::{Change, ChangeError, CreateOptions, DeviceName, MappedDevice, Mode};
+use dm_proc_shim::{Cause, File, Interrupted, Session};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::answer::{Refusal, Refused, send};
+use super::queries::{caused_by, find, info, load, message, refused, targets};
+use super::request::{MAX_LINE, Request};
+use super::server::Shared;
+use crate::UserHost;
+
+/// How often somebody who waits looks whether the client is still there.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Answers requests until the client hangs up.
+pub(super) fn serve(shared: &Shared, stream: UnixStream) -> io::Result<()> {
+    let mut connection = Connection {
+        shared,
+        input: BufReader::new(stream.try_clone()?),
+        stream,
+    };
+    loop {
+        let mut line = Vec::new();
+        (&mut connection.input).take(MAX_LINE).read_until(b'\n', &mut line)?;
+        if line.pop() != Some(b'\n') || shared.is_stopping() {
+            return Ok(());
+        }
+        let request = match str::from_utf8(&line) {
+            Ok(line) => Request::parse(line),
+            Err(_) => Err(Refused::request("expected a line of text")),
+        };
+        // How many bytes follow is not known then.
+        let is_lost = request.is_err();
+        let answer = match request {
+            Ok(request) => connection.carry_out(request)?,
+            Err(refused) => Err(refused),
+        };
+        send(&mut connection.stream, &answer)?;
+        if is_lost {
+            return Ok(());
+        }
+    }
+}
+
+struct Connection<'s> {
+    shared: &'s Shared,
+    input: BufReader<UnixStream>,
+    stream: UnixStream,
+}
+
+type Answer = Result<String, Refused>;
+
+impl Connection<'_> {
+    /// Fails only where the connection did; otherwise all the request's bytes were taken.
+    fn carry_out(&mut self, request: Request) -> io::Result<Answer> {
+        let mapper = &*self.shared.mapper;
+        Ok(match request {
+            Request::Read { path } => File::find(mapper, &path)
+                .and_then(|file| file.read(mapper))
+                .map(|text| text.into_string())
+                .map_err(Refused::from),
+            Request::Write { path, bytes } => self.write(&path, bytes)?,
+            Request::Wait { name, event } => find(mapper, &name)
+                .and_then(|device| self.wait_event(&device, event))
+                .map(|event| format!("{event}\n")),
+            Request::Message { name, bytes } => {
+                let words = self.bytes(bytes)?;
+                find(mapper, &name).and_then(|device| message(&device, &words))
+            }
+            Request::Create { name, mode, minor, uuid, bytes } => {
+                let table = self.bytes(bytes)?;
+                self.create(name, CreateOptions { minor, uuid }, mode, &table)
+            }
+            Request::Load { name, mode, bytes } => {
+                let table = self.bytes(bytes)?;
+                find(mapper, &name).and_then(|device| load(mapper, &device, &table, mode))
+            }
+            Request::Check { mode, bytes } => {
+                let table = self.bytes(bytes)?;
+                let mut refusal = Refusal::default();
+                let checked = mapper.check(&table, mode, &mut |error| refusal.add(&error));
+                checked.map_err(|why| refused(why, &refusal)).map(|_| String::new())
+            }
+            Request::Info { name } => info(mapper, name.as_deref()),
+            Request::Targets => targets(mapper),
+        })
+    }
+
+    /// What follows the line of a request.
+    fn bytes(&mut self, bytes: u64) -> io::Result<Vec<u8>> {
+        let mut text = Vec::new();
+        (&mut self.input).take(bytes).read_to_end(&mut text)?;
+        if text.len() as u64 != bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(text)
+    }
+
+    /// Writes a file as it comes in; a command is carried out as soon as its line is there.
+    fn write(&mut self, path: &str, bytes: u64) -> io::Result<Answer> {
+        let mapper = &*self.shared.mapper;
+        let mut session = File::find(mapper, path).map(Session::new);
+        let mut failure = None;
+        let mut left = bytes;
+        while left > 0 {
+            let some = self.input.fill_buf()?;
+            if some.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let taken = some.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+            if let (Ok(session), None) = (&mut session, &failure) {
+                let mut wait = |change: &Change<UserHost>| wait(self.shared, &self.stream, change);
+                failure = session.write(mapper, &some[..taken], &mut wait).err();
+            }
+            self.input.consume(taken);
+            left -= taken as u64;
+        }
+        let mut wait = |change: &Change<UserHost>| wait(self.shared, &self.stream, change);
+        let result = match (&mut session, failure) {
+            (_, Some(error)) => Err(error),
+            (Ok(session), None) => session.close(mapper, &mut wait),
+            (Err(_), None) => Ok(()),
+        };
+        Ok(session.map(drop).and(result).map(|()| String::new()).map_err(Refused::from))
+    }
+
+    fn wait_event(&self, device: &MappedDevice<UserHost>, event: u64) -> Result<u64, Refused> {
+        loop {
+            if let Some(event) = self.shared.mapper.host().wait_event(device, event, Some(LOOK)) {
+                return match device.is_removed() {
+                    true => Err(caused_by(ChangeError::Removed)),
+                    false => Ok(event),
+                };
+            }
+            if is_given_up(self.shared, &self.stream) {
+                return Err(caused_by(Cause::Interrupted));
+            }
+        }
+    }
+
+    /// Creates a device, and if there is a table, with it, or not at all.
+    fn create(
+        &self,
+        name: DeviceName,
+        options: CreateOptions,
+        mode: Mode,
+        table: &[u8],
+    ) -> Answer {
+        let mapper = &*self.shared.mapper;
+        let created = mapper.create(name, options).map_err(caused_by)?;
+        if table.is_empty() {
+            return Ok(String::new());
+        }
+        let wait = |change: &Change<UserHost>| wait(self.shared, &self.stream, change);
+        let bound = load(mapper, &created, table, mode).and_then(|_| {
+            let change = created.resume().map_err(caused_by)?;
+            wait(&change).map_err(|Interrupted| caused_by(Cause::Interrupted))
+        });
+        if bound.is_err() {
+            // Somebody may have opened it in the meantime: then it is theirs to remove.
+            if let Ok(change) = mapper.remove(&created) {
+                mapper.host().wait(&change);
+                mapper.settle(created.minor());
+            }
+        }
+        bound.map(|()| String::new())
+    }
+}
+
+/// Waits until a change has taken place, or the client is gone.
+fn wait(
+    shared: &Shared,
+    stream: &UnixStream,
+    change: &Change<UserHost>,
+) -> Result<(), Interrupted> {
+    loop {
+        let device = change.device();
+        let events = device.events();
+        if change.is_done() {
+            return Ok(());
+        }
+        if is_given_up(shared, stream) {
+            return Err(Interrupted);
+        }
+        if device.is_removed() {
+            // Nobody has it open: whatever is on its way was sent by nobody who still waits.
+            shared.mapper.host().wait(change);
+        } else {
+            shared.mapper.host().wait_event(device, events, Some(LOOK));
+        }
+    }
+}
+
+/// Whether nobody waits for an answer any more.
+fn is_given_up(shared: &Shared, stream: &UnixStream) -> bool {
+    let mut polled = [PollFd::new(stream, PollFlags::empty())];
+    let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+    let gone = PollFlags::HUP | PollFlags::ERR;
+    let is_gone = poll(&mut polled, Some(&now)).is_ok() && polled[0].revents().intersects(gone);
+    is_gone || shared.is_stopping()
+}
