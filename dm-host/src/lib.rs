@@ -4,11 +4,12 @@
 //! layer of your own, depend on `dm-core` alone.
 
 pub mod cli;
+pub mod control;
+pub mod daemon;
 mod diagnosis;
+mod doorbell;
 pub mod draw;
 pub mod fuse;
-pub mod daemon;
-pub mod control;
 mod host;
 pub mod nbd;
 
