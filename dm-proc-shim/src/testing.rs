@@ -12,9 +12,9 @@
 //! | `! <Errno>: <message>` | the step before must be refused so; without one it must succeed |
 //! | `!close <Errno>: <message>` | likewise, but where the surface cannot refuse a close, it may succeed |
 //!
-//! `<Errno>` is a variant of [`Errno`]; the message is compared on surfaces that tell one. In what is
-//! written and read, `$A`, `$B` and so on are the surface's [devices](Surface::devices), and `$00` to
-//! `$ff` bytes; in what is read, the word `*` is any word.
+//! `<Errno>` is a variant of [`Errno`]; the message is compared on surfaces that tell one. `$A`, `$B`
+//! and so on are the surface's [devices](Surface::devices), `$00` to `$ff` bytes, and `$(12+A)` is a
+//! number: 12 and the length of `$A`, for columns behind it. In what is read, the word `*` is any word.
 //!
 //! A script starts without mapped devices and has to end without.
 
@@ -49,7 +49,8 @@ pub const DEVICE_SECTORS: u64 = 2048;
 /// [`Proc`] makes them up from it.
 pub trait Surface {
     /// Backing devices for `$A`, `$B`, `$C`, in the spelling that tables print: three at least, each
-    /// of [`DEVICE_SECTORS`] with logical blocks of one sector.
+    /// of [`DEVICE_SECTORS`] with logical blocks of one sector. A spelling is one word of at most 64
+    /// characters, without backslashes.
     fn devices(&self) -> Vec<String>;
 
     /// Opens a file, writes to it, and closes it.

@@ -150,28 +150,42 @@ fn compare(expected: &str, found: &str) -> Result<(), String> {
     Err(format!("read something else\n--- expected\n{expected}--- found\n{found}---"))
 }
 
-/// Puts in devices for `$A` and so on, and bytes for `$00` and so on.
+/// Puts in what `$` stands for.
 fn substitute(line: &str, devices: &[String], out: &mut Vec<u8>) -> Result<(), String> {
     let mut pieces = line.split('$');
     out.extend_from_slice(pieces.next().unwrap_or_default().as_bytes());
     for piece in pieces {
-        let letter = piece.bytes().next().filter(u8::is_ascii_uppercase);
         let hex = piece.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        let device = letter.and_then(|letter| devices.get(usize::from(letter - b'A')));
-        let rest = match (device, hex) {
-            (Some(device), _) => {
-                out.extend_from_slice(device.as_bytes());
-                piece.get(1..)
-            }
-            (None, Some(byte)) => {
-                out.push(byte);
-                piece.get(2..)
-            }
-            (None, None) => return Err(format!("`${piece}` is neither a device nor a byte")),
+        let sum = piece.strip_prefix('(').and_then(|sum| sum.split_once(')'));
+        let rest = if let Some(device) = piece.get(..1).and_then(|letter| device(letter, devices)) {
+            out.extend_from_slice(device.as_bytes());
+            piece.get(1..)
+        } else if let Some(byte) = hex {
+            out.push(byte);
+            piece.get(2..)
+        } else if let Some((sum, rest)) = sum {
+            let term = |term: &str| match device(term, devices) {
+                Some(device) => Some(device.chars().count()),
+                None => term.parse().ok(),
+            };
+            let sum: Option<usize> = sum.split('+').map(term).sum();
+            let sum = sum.ok_or_else(|| format!("`${piece}` is no sum"))?;
+            out.extend_from_slice(sum.to_string().as_bytes());
+            Some(rest)
+        } else {
+            return Err(format!("`${piece}` is neither a device nor a byte nor a sum"));
         };
         out.extend_from_slice(rest.unwrap_or_default().as_bytes());
     }
     Ok(())
+}
+
+/// The device that goes by a capital letter.
+fn device<'d>(letter: &str, devices: &'d [String]) -> Option<&'d String> {
+    match letter.as_bytes() {
+        [letter @ b'A'..=b'Z'] => devices.get(usize::from(letter - b'A')),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
