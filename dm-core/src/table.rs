@@ -114,6 +114,14 @@ impl<H: Host> Table<H> {
         self.devices.len()
     }
 
+    /// The devices of the host that it lies on.
+    pub fn host_devices(&self) -> impl Iterator<Item = &H::Device> {
+        self.devices.iter().filter_map(|device| match &device.backing {
+            Backing::Host(device) => Some(device),
+            Backing::Mapped(_) => None,
+        })
+    }
+
     /// The mapped devices it lies on.
     pub fn mapped_devices(&self) -> impl Iterator<Item = &Open<H>> {
         self.devices.iter().filter_map(|device| match &device.backing {
