@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Devices below, opened for the module alone.
+ */
+#include "compat.h"
+#include "dmrs.h"
+
+/* Two of our tables may share a device; others may not: the holder is one for all of them. */
+static char holder[] = "dmrs";
+
+/* Opens by path, or by number where there is none. */
+int dmrs_backing_open(struct dmrs_backing *backing, const char *path, u32 major, u32 minor,
+		      u32 writable)
+{
+	dev_t dev = MKDEV(major, minor);
+	int err = path ? lookup_bdev(path, &dev) : 0;
+
+	if (err)
+		return err;
+	/* A mapped device is stacked by its name, so that no table comes to lie on itself. */
+	if (MAJOR(dev) == dmrs_major)
+		return -ELOOP;
+	backing->bdev = dmrs_bdev_get(dev, writable, holder, &backing->handle);
+	if (IS_ERR(backing->bdev))
+		return PTR_ERR(backing->bdev);
+	if (writable && bdev_read_only(backing->bdev)) {
+		dmrs_bdev_put(backing->bdev, writable, holder, backing->handle);
+		return -EROFS;
+	}
+	backing->writable = writable;
+	return 0;
+}
+
+void dmrs_backing_close(struct dmrs_backing *backing)
+{
+	dmrs_bdev_put(backing->bdev, backing->writable, holder, backing->handle);
+}
+
+u64 dmrs_bdev_sectors(struct block_device *bdev)
+{
+	return bdev_nr_sectors(bdev);
+}
+
+void dmrs_bdev_number(struct block_device *bdev, u32 *major, u32 *minor)
+{
+	*major = MAJOR(bdev->bd_dev);
+	*minor = MINOR(bdev->bd_dev);
+}
+
+void dmrs_bdev_limits(struct block_device *bdev, struct dmrs_limits *limits)
+{
+	limits->logical_block = bdev_logical_block_size(bdev);
+	limits->physical_block = bdev_physical_block_size(bdev);
+	limits->discards = bdev_max_discard_sectors(bdev) != 0;
+	limits->write_zeroes = bdev_write_zeroes_sectors(bdev) != 0;
+}

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: MIT OR Apache-2.0 */
+/*
+ * Where kernels differ. One name for each thing that has had several.
+ */
+#ifndef DMRS_COMPAT_H
+#define DMRS_COMPAT_H
+
+#include <linux/blkdev.h>
+#include <linux/version.h>
+
+#define SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
+
+/* What a disk's open and release are given. */
+#if SINCE(6, 5)
+#define DMRS_OPEN(name, disk) static int name(struct gendisk *disk, blk_mode_t mode)
+#define DMRS_RELEASE(name, disk) static void name(struct gendisk *disk)
+#else
+#define DMRS_OPEN(name, disk)						\
+	static int name##_disk(struct gendisk *disk);			\
+	static int name(struct block_device *bdev, fmode_t mode)	\
+	{								\
+		return name##_disk(bdev->bd_disk);			\
+	}								\
+	static int name##_disk(struct gendisk *disk)
+#define DMRS_RELEASE(name, disk) static void name(struct gendisk *disk, fmode_t mode)
+#endif
+
+/* An exclusive open; the holder is the module. */
+#if SINCE(6, 9)
+static inline struct block_device *dmrs_bdev_get(dev_t dev, bool writable, void *holder,
+						 void **handle)
+{
+	blk_mode_t mode = BLK_OPEN_READ | (writable ? BLK_OPEN_WRITE : 0);
+	struct file *file = bdev_file_open_by_dev(dev, mode, holder, NULL);
+
+	*handle = file;
+	return IS_ERR(file) ? ERR_CAST(file) : file_bdev(file);
+}
+
+static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void *holder,
+				 void *handle)
+{
+	fput(handle);
+}
+#elif SINCE(6, 5)
+#error "kernels 6.5 to 6.8 are not supported"
+#else
+static inline fmode_t dmrs_mode(bool writable)
+{
+	return FMODE_READ | FMODE_EXCL | (writable ? FMODE_WRITE : 0);
+}
+
+static inline struct block_device *dmrs_bdev_get(dev_t dev, bool writable, void *holder,
+						 void **handle)
+{
+	*handle = NULL;
+	return blkdev_get_by_dev(dev, dmrs_mode(writable), holder);
+}
+
+static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void *holder,
+				 void *handle)
+{
+	blkdev_put(bdev, dmrs_mode(writable));
+}
+#endif
+
+/* A disk without requests of its own: every bio comes to submit_bio. */
+static inline struct gendisk *dmrs_gendisk_alloc(void)
+{
+#if SINCE(6, 9)
+	return blk_alloc_disk(NULL, NUMA_NO_NODE);
+#else
+	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
+
+	return disk ?: ERR_PTR(-ENOMEM);
+#endif
+}
+
+/* A queue's limits, changed as a whole. */
+static inline void dmrs_limits_commit(struct gendisk *disk, struct queue_limits *limits,
+				      bool write_cache)
+{
+#if SINCE(6, 11)
+	struct queue_limits old = queue_limits_start_update(disk->queue);
+
+	(void)old;
+	if (write_cache)
+		limits->features |= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
+	if (queue_limits_commit_update(disk->queue, limits))
+		pr_err("dmrs: %s: the limits of the devices below do not go together\n",
+		       disk->disk_name);
+#else
+	disk->queue->limits = *limits;
+	blk_queue_write_cache(disk->queue, write_cache, write_cache);
+	disk_update_readahead(disk);
+#endif
+}
+
+static inline const struct queue_limits *dmrs_limits_of(struct block_device *bdev)
+{
+	return &bdev_get_queue(bdev)->limits;
+}
+
+/* When a disk's statistics count a request's sectors. */
+#if SINCE(6, 4)
+#define dmrs_start_io(bdev, op, sectors) bdev_start_io_acct(bdev, op, jiffies)
+#define dmrs_end_io(bdev, op, sectors, start) bdev_end_io_acct(bdev, op, sectors, start)
+#else
+#define dmrs_start_io(bdev, op, sectors) bdev_start_io_acct(bdev, sectors, op, jiffies)
+#define dmrs_end_io(bdev, op, sectors, start) bdev_end_io_acct(bdev, op, start)
+#endif
+
+#endif

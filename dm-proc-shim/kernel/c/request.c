@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+/*
+ * Bios on their way through.
+ *
+ * A bio that comes in is not cloned: its end_io is replaced, and put back when it completes. The
+ * struct dmrs_req that remembers it comes from a mempool, so that requests make progress when
+ * memory is short. Parts of a bio and duplicates are bios of our own, chained to the one that they
+ * are made of, with their dmrs_req in front of them.
+ */
+#include <linux/mempool.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "compat.h"
+#include "dmrs.h"
+
+#define MIN_REQS 256
+
+struct part {
+	struct dmrs_req req;
+	struct bio bio;		/* must be last: its vectors follow it */
+};
+
+static struct workqueue_struct *workqueue;
+static struct kmem_cache *req_cache;
+static mempool_t *reqs;
+static struct bio_set parts;
+
+/* Flushes that go ahead of the writes that asked for them; then those writes. */
+static struct bio_set flushes;
+static void submit_flushed(struct work_struct *work);
+static DECLARE_WORK(flushed_work, submit_flushed);
+static DEFINE_SPINLOCK(flushed_lock);
+static struct bio_list flushed = BIO_EMPTY_LIST;
+
+static_assert(sizeof(struct dmrs_req) == DMRS_REQ_SIZE);
+static_assert(offsetof(struct dmrs_req, n_passes) == 104);
+
+static void end_io(struct bio *bio)
+{
+	struct dmrs_req *req = bio->bi_private;
+	bio_end_io_t *end_io = req->end_io;
+
+	bio->bi_private = req->private;
+	bio->bi_end_io = end_io;
+	bio->bi_bdev = req->owner;
+	dmrs_rs_done(req);
+	if (req->pooled) {
+		if (req->start)
+			dmrs_end_io(req->owner, bio_op(bio), req->bytes >> SECTOR_SHIFT, req->start);
+		mempool_free(req, reqs);
+	}
+	/*
+	 * Not bio_endio: that has run, and would tell the queue's policies a second time. Last, since
+	 * whoever has the disk open, and so keeps this code loaded, may let go of it from here on.
+	 */
+	if (end_io)
+		end_io(bio);
+}
+
+static void hook(struct dmrs_req *req, struct bio *bio, bool pooled)
+{
+	req->next = NULL;
+	req->bdev = NULL;
+	req->n_passes = 0;
+	req->pooled = pooled;
+	req->bio = bio;
+	req->end_io = bio->bi_end_io;
+	req->private = bio->bi_private;
+	req->owner = bio->bi_bdev;
+	bio->bi_end_io = end_io;
+	bio->bi_private = req;
+}
+
+static void enter(struct bio *bio)
+{
+	struct gendisk *disk = bio->bi_bdev->bd_disk;
+	struct dmrs_req *req;
+	u32 op;
+
+	switch (bio_op(bio)) {
+	case REQ_OP_READ:
+		op = DMRS_READ;
+		break;
+	case REQ_OP_WRITE:
+		op = bio_sectors(bio) ? DMRS_WRITE : DMRS_FLUSH;
+		break;
+	case REQ_OP_DISCARD:
+		op = DMRS_DISCARD;
+		break;
+	case REQ_OP_WRITE_ZEROES:
+		op = DMRS_WRITE_ZEROES;
+		break;
+	default:
+		bio->bi_status = BLK_STS_NOTSUPP;
+		bio_endio(bio);
+		return;
+	}
+	/* With NOIO a mempool waits, and doesn't fail. */
+	req = mempool_alloc(reqs, GFP_NOIO);
+	hook(req, bio, true);
+	req->op = op;
+	req->flags = bio->bi_opf & REQ_FUA ? DMRS_FUA : 0;
+	req->sector = bio->bi_iter.bi_sector;
+	req->sectors = bio_sectors(bio);
+	req->bytes = bio->bi_iter.bi_size;
+	req->start = blk_queue_io_stat(disk->queue) ?
+		     dmrs_start_io(bio->bi_bdev, bio_op(bio), bio_sectors(bio)) : 0;
+	dmrs_rs_submit(disk->private_data, req);
+}
+
+/* A write that is to be preceded by a flush: of all devices below, so it can't be passed on so. */
+static void flush_ended(struct bio *flush)
+{
+	struct bio *bio = flush->bi_private;
+	unsigned long irq;
+
+	bio->bi_status = flush->bi_status;
+	bio_put(flush);
+	if (bio->bi_status) {
+		bio_endio(bio);
+		return;
+	}
+	bio->bi_opf &= ~REQ_PREFLUSH;
+	spin_lock_irqsave(&flushed_lock, irq);
+	bio_list_add(&flushed, bio);
+	spin_unlock_irqrestore(&flushed_lock, irq);
+	queue_work(workqueue, &flushed_work);
+}
+
+static void submit_flushed(struct work_struct *work)
+{
+	struct bio_list list;
+	struct bio *bio;
+
+	spin_lock_irq(&flushed_lock);
+	list = flushed;
+	bio_list_init(&flushed);
+	spin_unlock_irq(&flushed_lock);
+	while ((bio = bio_list_pop(&list)))
+		enter(bio);
+}
+
+void dmrs_submit_bio(struct bio *bio)
+{
+	struct bio *flush;
+
+	if (likely(!(bio->bi_opf & REQ_PREFLUSH) || !bio_sectors(bio))) {
+		enter(bio);
+		return;
+	}
+	flush = bio_alloc_bioset(bio->bi_bdev, 0, REQ_OP_WRITE | REQ_PREFLUSH, GFP_NOIO, &flushes);
+	flush->bi_private = bio;
+	flush->bi_end_io = flush_ended;
+	enter(flush);
+}
+
+void dmrs_submit(struct dmrs_req *req)
+{
+	struct bio *bio = req->bio;
+
+	bio_set_dev(bio, req->bdev);
+	bio->bi_iter.bi_sector = req->sector;
+	submit_bio_noacct(bio);
+}
+
+/* Chains a bio of ours to the one it is made of, which then completes when both have. */
+static struct dmrs_req *chain(struct bio *bio, struct dmrs_req *whole)
+{
+	struct dmrs_req *req = &container_of(bio, struct part, bio)->req;
+
+	bio_chain(bio, whole->bio);
+	hook(req, bio, false);
+	req->op = whole->op;
+	req->flags = whole->flags;
+	req->sector = whole->sector;
+	req->sectors = whole->sectors;
+	return req;
+}
+
+struct dmrs_req *dmrs_split(struct dmrs_req *req, u32 front)
+{
+	struct bio *bio = bio_split(req->bio, front, GFP_NOIO, &parts);
+	struct dmrs_req *part;
+
+	if (IS_ERR_OR_NULL(bio))
+		return NULL;
+	part = chain(bio, req);
+	part->sectors = front;
+	req->sector += front;
+	req->sectors -= front;
+	return part;
+}
+
+struct dmrs_req *dmrs_duplicate(struct dmrs_req *req)
+{
+	struct bio *bio = bio_alloc_clone(req->bio->bi_bdev, req->bio, GFP_NOIO, &parts);
+
+	return bio ? chain(bio, req) : NULL;
+}
+
+void dmrs_fill_zeros(struct dmrs_req *req)
+{
+	zero_fill_bio(req->bio);
+}
+
+/* The order is that of `Status` in src/bio.rs. */
+static const blk_status_t statuses[] = {
+	BLK_STS_OK, BLK_STS_IOERR, BLK_STS_NOTSUPP, BLK_STS_NOSPC, BLK_STS_RESOURCE,
+};
+
+void dmrs_complete(struct dmrs_req *req, u32 status)
+{
+	/* A part may have failed before: what there is stays. */
+	if (status)
+		req->bio->bi_status = status < ARRAY_SIZE(statuses) ? statuses[status] :
+								     BLK_STS_IOERR;
+	bio_endio(req->bio);
+}
+
+int dmrs_requests_init(struct workqueue_struct *queue)
+{
+	int err = -ENOMEM;
+
+	workqueue = queue;
+	req_cache = KMEM_CACHE(dmrs_req, 0);
+	if (!req_cache)
+		return -ENOMEM;
+	reqs = mempool_create_slab_pool(MIN_REQS, req_cache);
+	if (!reqs)
+		goto no_reqs;
+	/*
+	 * A bio that splits into many parts may wait for the first of them to complete, which the
+	 * block layer keeps back until we return: the rescuer submits them.
+	 */
+	err = bioset_init(&parts, BIO_POOL_SIZE, offsetof(struct part, bio), BIOSET_NEED_RESCUER);
+	if (err)
+		goto no_parts;
+	err = bioset_init(&flushes, BIO_POOL_SIZE, 0, BIOSET_NEED_RESCUER);
+	if (err)
+		goto no_flushes;
+	return 0;
+no_flushes:
+	bioset_exit(&parts);
+no_parts:
+	mempool_destroy(reqs);
+no_reqs:
+	kmem_cache_destroy(req_cache);
+	return err;
+}
+
+void dmrs_requests_exit(void)
+{
+	flush_work(&flushed_work);
+	bioset_exit(&flushes);
+	bioset_exit(&parts);
+	mempool_destroy(reqs);
+	kmem_cache_destroy(req_cache);
+}

@@ -1,0 +1,103 @@
+//! The module as a whole: its device mapper, and its disks.
+
+use alloc::boxed::Box;
+use core::cell::UnsafeCell;
+use core::ffi::c_int;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, Ordering};
+
+use dm_core::{OutOfMemory, Registry, try_box};
+
+use crate::disk::Disks;
+use crate::glue;
+use crate::host::{Kernel, Mapper};
+use crate::lock;
+
+/// All that there is while the module is loaded.
+pub(crate) struct Module {
+    mapper: Mapper,
+    /// Used under the mutex [`lock::DISKS`].
+    disks: UnsafeCell<Disks>,
+}
+
+// SAFETY: the disks are used under their mutex.
+unsafe impl Sync for Module {}
+
+static MODULE: AtomicPtr<Module> = AtomicPtr::new(ptr::null_mut());
+
+/// The module, for what C calls between loading and unloading.
+pub(crate) fn module() -> &'static Module {
+    // SAFETY: C calls nothing that comes here before `dmrs_rs_init` or after `dmrs_rs_exit`.
+    unsafe { &*MODULE.load(Ordering::Acquire) }
+}
+
+impl Module {
+    fn new() -> Result<Module, OutOfMemory> {
+        // The names are the built-in ones', so that only memory can be lacking.
+        let registry = Registry::with_builtins().map_err(|_| OutOfMemory)?;
+        let mapper = Mapper::new(Kernel::new(), registry)?;
+        Ok(Module { mapper, disks: UnsafeCell::default() })
+    }
+
+    pub(crate) fn mapper(&self) -> &Mapper {
+        &self.mapper
+    }
+
+    /// Settles all devices, and has the disks follow.
+    pub(crate) fn reconcile(&self) -> Result<(), c_int> {
+        let _held = lock::hold(lock::DISKS);
+        // SAFETY: the mutex is held.
+        unsafe { &mut *self.disks.get() }.reconcile(&self.mapper)
+    }
+
+    /// Removes all devices: nobody has one open, except that they may lie on one another.
+    fn remove_all(&self) {
+        loop {
+            let Ok(devices) = self.mapper.list() else {
+                // There is memory sooner or later; without it, devices cannot be told apart.
+                continue;
+            };
+            for device in &devices {
+                let _ = self.mapper.remove(device);
+            }
+            drop(devices);
+            let _ = self.reconcile();
+            glue::dmrs_flush();
+            let _held = lock::hold(lock::DISKS);
+            // SAFETY: the mutex is held.
+            if unsafe { &*self.disks.get() }.len() == 0 {
+                return;
+            }
+        }
+    }
+}
+
+/// The module is being loaded.
+#[unsafe(no_mangle)]
+extern "C" fn dmrs_rs_init() -> c_int {
+    match Module::new().and_then(try_box) {
+        Ok(module) => {
+            MODULE.store(Box::into_raw(module), Ordering::Release);
+            0
+        }
+        Err(OutOfMemory) => -glue::ENOMEM,
+    }
+}
+
+/// The module is being unloaded: no disk and no file is open.
+#[unsafe(no_mangle)]
+extern "C" fn dmrs_rs_exit() {
+    module().remove_all();
+    // The last changes were notified of: after this nothing is left that could notify again.
+    glue::dmrs_flush();
+    let module = MODULE.swap(ptr::null_mut(), Ordering::AcqRel);
+    // SAFETY: it came from a box, in `dmrs_rs_init`, and nobody uses it any more.
+    drop(unsafe { Box::from_raw(module) });
+}
+
+/// Something was notified of. C calls it where it may sleep.
+#[unsafe(no_mangle)]
+extern "C" fn dmrs_rs_settle() {
+    // Whatever goes wrong was said, and the next change tries again.
+    let _ = module().reconcile();
+}
