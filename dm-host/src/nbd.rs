@@ -15,4 +15,4 @@ mod request;
 mod server;
 mod transmission;
 
-pub use server::{BindError, Server};
+pub use server::Server;

@@ -52,10 +52,9 @@ struct Clients {
     stopped: bool,
 }
 
-/// Why a server does not listen.
+/// Why a server does not listen, where the system does not say it.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
+enum BindError {
     /// Another server listens there.
     #[error("another server listens on {}", .path.display())]
     InUse {
@@ -76,14 +75,16 @@ pub enum BindError {
         /// The address.
         address: SocketAddr,
     },
-    /// The system refuses.
-    #[error("{0}")]
-    Io(#[from] io::Error),
 }
 
-impl From<Errno> for BindError {
-    fn from(errno: Errno) -> BindError {
-        BindError::Io(errno.into())
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> io::Error {
+        let kind = match error {
+            BindError::InUse { .. } => io::ErrorKind::AddrInUse,
+            BindError::NotASocket { .. } => io::ErrorKind::AlreadyExists,
+            BindError::NotLoopback { .. } => io::ErrorKind::AddrNotAvailable,
+        };
+        io::Error::new(kind, error)
     }
 }
 
@@ -98,7 +99,7 @@ impl Server {
     ///
     /// A directory that is missing is made, for this user alone too. The socket of a server that is
     /// gone is replaced.
-    pub fn bind_unix(path: &Path) -> Result<Server, BindError> {
+    pub fn bind_unix(path: &Path) -> io::Result<Server> {
         if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
             DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
@@ -110,18 +111,18 @@ impl Server {
         bind(&listener, &SocketAddrUnix::new(path)?)?;
         std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
         listen(&listener, BACKLOG)?;
-        Ok(Server::new(listener, Address::Unix(path.into()))?)
+        Server::new(listener, Address::Unix(path.into()))
     }
 
     /// Listens on a TCP port of this machine, one of its loopback addresses; port 0 is a free one.
-    pub fn bind_tcp(address: SocketAddr) -> Result<Server, BindError> {
+    pub fn bind_tcp(address: SocketAddr) -> io::Result<Server> {
         if !address.ip().is_loopback() {
-            return Err(BindError::NotLoopback { address });
+            return Err(BindError::NotLoopback { address }.into());
         }
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        Ok(Server::new(listener.into(), Address::Tcp(address))?)
+        Server::new(listener.into(), Address::Tcp(address))
     }
 
     /// The address of a server that listens on TCP.
@@ -190,15 +191,17 @@ impl Drop for Server {
 const BACKLOG: i32 = 64;
 
 /// Removes a socket that nobody listens on.
-fn remove_stale(path: &Path) -> Result<(), BindError> {
+fn remove_stale(path: &Path) -> io::Result<()> {
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(error),
         Ok(found) if !found.file_type().is_socket() => {
-            Err(BindError::NotASocket { path: path.into() })
+            Err(BindError::NotASocket { path: path.into() }.into())
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => Err(BindError::InUse { path: path.into() }),
-        Ok(_) => Ok(std::fs::remove_file(path)?),
+        Ok(_) if UnixStream::connect(path).is_ok() => {
+            Err(BindError::InUse { path: path.into() }.into())
+        }
+        Ok(_) => std::fs::remove_file(path),
     }
 }
 
