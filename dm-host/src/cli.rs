@@ -2,22 +2,34 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
+
+use crate::control::Client;
+use crate::daemon::RuntimeDir;
 
 mod args;
+mod change;
+mod check;
+mod create;
 mod diagnostics;
 mod draw;
 mod failure;
+mod list;
+mod quickstart;
+mod report;
+mod serve;
 mod source;
+mod tree;
+mod wait;
 
 use args::{Args, Verb};
 use failure::Failure;
 
-/// Runs `dmctl` with the arguments of this process. Returns 0 if it did what it was asked, 1 if not,
-/// and 2 if the arguments make no sense.
+/// Runs `dmctl` with the arguments of this process.
+///
+/// Returns 0 if it did what it was asked, 1 if not; it exits with 2 if the arguments make no sense.
 pub fn main() -> ExitCode {
-    let args = Args::parse();
-    match run(args) {
+    match run(Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.report();
@@ -27,8 +39,44 @@ pub fn main() -> ExitCode {
 }
 
 fn run(args: Args) -> Result<(), Failure> {
-    match args.verb {
-        Verb::Draw(draw) => draw::run(&draw),
-        _ => todo!(),
+    let dir = RuntimeDir::locate(args.dir);
+    let connect = || Ok::<Client, Failure>(Client::connect(&dir)?);
+    match &args.verb {
+        Verb::Serve(serve) => serve::run(dir.clone(), None, serve),
+        Verb::Mount(mount) => serve::run(dir.clone(), Some(mount.mountpoint.clone()), &mount.serve),
+        Verb::Quickstart(quickstart) => quickstart::run(quickstart),
+        Verb::Check(check) => check::run(&dir, check),
+        Verb::Create(create) => create::create(&mut connect()?, create),
+        Verb::Load(load) => create::load(&mut connect()?, load),
+        Verb::Clear(names) => change::each(&mut connect()?, "clear", names),
+        Verb::Suspend(names) => change::each(&mut connect()?, "suspend", names),
+        Verb::Resume(names) => change::each(&mut connect()?, "resume", names),
+        Verb::Remove(names) => change::each(&mut connect()?, "remove", names),
+        Verb::Rename(rename) => change::rename(&mut connect()?, rename),
+        Verb::Table(table) => report::table(&mut connect()?, table),
+        Verb::Status(report) => report::status(&mut connect()?, report),
+        Verb::Info(report) => report::info(&mut connect()?, report),
+        Verb::Ls(ls) => list::ls(&mut connect()?, ls),
+        Verb::Targets(targets) => list::targets(&dir, targets),
+        Verb::Deps(report) => report::deps(&mut connect()?, report),
+        Verb::Message(message) => change::message(&mut connect()?, message),
+        Verb::Wait(wait) => wait::run(&mut connect()?, wait),
+        Verb::Draw(draw) => draw::run(&dir, draw),
+        Verb::Completions(completions) => {
+            let mut command = Args::command();
+            clap_complete::generate(
+                completions.shell,
+                &mut command,
+                "dmctl",
+                &mut std::io::stdout(),
+            );
+            Ok(())
+        }
     }
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) {
+    // Structs of strings and numbers always have a form in JSON.
+    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }

@@ -15,8 +15,8 @@ use crate::{BlockIo, HostOptions, Mapper, StartError, UserHost};
 
 mod runtime_dir;
 
-pub use runtime_dir::{DirError, RuntimeDir};
 use runtime_dir::DirLock;
+pub use runtime_dir::{DirError, RuntimeDir};
 
 /// What a daemon may be started with.
 #[derive(Clone, Debug)]
@@ -90,13 +90,7 @@ impl Daemon {
         let socket = options.dir.control_socket();
         let what = format!("control on {}", socket.display());
         let control = control::Server::start(&socket, mapper.clone()).map_err(failed(what))?;
-        Ok(Daemon {
-            mapper,
-            control,
-            mount,
-            nbd,
-            _lock: lock,
-        })
+        Ok(Daemon { mapper, control, mount, nbd, _lock: lock })
     }
 
     /// The device mapper.

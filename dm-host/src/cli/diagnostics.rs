@@ -2,7 +2,6 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
-use dm_core::LoadError;
 use dm_core::table_text::Position;
 
 use super::source::Source;
@@ -24,11 +23,7 @@ impl<'s> Diagnostics<'s> {
         }
     }
 
-    pub(super) fn show(&mut self, error: &LoadError<'_>) {
-        self.show_diagnosis(&Diagnosis::of(error));
-    }
-
-    pub(super) fn show_diagnosis(&mut self, diagnosis: &Diagnosis) {
+    pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let at = diagnosis.at();
         let (line, caret) = excerpt(self.lines.find(at.line), at.column);
         // Beyond the excerpt's left edge there are characters that are not shown.

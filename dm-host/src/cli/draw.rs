@@ -6,17 +6,18 @@ use std::path::Path;
 use dm_core::Registry;
 
 use super::args::Draw;
-use super::diagnostics::Diagnostics;
+use super::check::show;
 use super::failure::Failure;
 use super::source::Source;
+use crate::control::{Client, ClientError, Refusal};
+use crate::daemon::RuntimeDir;
 use crate::draw::{Layout, layout, svg, terminal};
 
-pub(super) fn run(args: &Draw) -> Result<(), Failure> {
-    let source = Source::read(&args.what)?;
+pub(super) fn run(dir: &RuntimeDir, args: &Draw) -> Result<(), Failure> {
+    let source = find(dir, &args.what)?;
     let layout = lay_out(&source)?;
-    let title = Path::new(&source.name)
-        .file_name()
-        .map_or(source.name.clone(), |name| name.to_string_lossy().into_owned());
+    let name = Path::new(&source.name).file_name();
+    let title = name.map_or(source.name.clone(), |name| name.to_string_lossy().into_owned());
     let Some(path) = &args.svg else {
         anstream::print!("{}", picture(&layout, &title));
         return Ok(());
@@ -31,12 +32,35 @@ pub(super) fn run(args: &Draw) -> Result<(), Failure> {
     std::fs::write(path, text).map_err(|why| Failure::Write { path: path.clone(), why })
 }
 
+/// The table in a file; or else that of the device of that name, if it can be one.
+fn find(dir: &RuntimeDir, what: &Path) -> Result<Source, Failure> {
+    let is_name = what.to_str().filter(|name| name.parse::<dm_core::DeviceName>().is_ok());
+    let Some(name) = is_name.filter(|&name| name != "-" && !what.exists()) else {
+        return Source::read(what);
+    };
+    let missing = || Failure::Said(format!("there is neither a file nor a device `{name}`"));
+    let mut client = match Client::connect(dir) {
+        Err(ClientError::NoDaemon { .. }) => return Err(missing()),
+        client => client?,
+    };
+    let text = match client.read(&format!("{name}/table")) {
+        Err(ClientError::Refused { .. }) => return Err(missing()),
+        text => text?,
+    };
+    Ok(Source { name: name.to_owned(), text: text.into() })
+}
+
 /// Reads a table, or shows what is wrong with it.
-fn lay_out(source: &Source) -> Result<Layout, Failure> {
+pub(super) fn lay_out(source: &Source) -> Result<Layout, Failure> {
     let registry = Registry::with_builtins().map_err(|error| Failure::Said(error.to_string()))?;
-    let mut diagnostics = Diagnostics::new(source);
-    layout(&source.text, registry, &mut |error| diagnostics.show(&error))
-        .map_err(|error| Failure::Table(format!("{}: {error}", source.name)))
+    let mut refusal = Refusal::default();
+    match layout(&source.text, registry, &mut |error| refusal.add(&error)) {
+        Ok(layout) => Ok(layout),
+        Err(error) => {
+            show(source, &refusal, true)?;
+            Err(Failure::Said(format!("{}: {error}", source.name)))
+        }
+    }
 }
 
 /// The picture, as wide as the terminal.

@@ -3,6 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::control::ClientError;
+use crate::daemon::DaemonError;
+
 /// Why a verb did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Failure {
@@ -12,15 +15,24 @@ pub(super) enum Failure {
     Write { path: PathBuf, why: io::Error },
     #[error("{0}")]
     Said(String),
-    /// What is wrong with a table was shown already; this sums it up.
-    #[error("{0}")]
-    Table(String),
+    #[error("{name}: {why}")]
+    Device { name: String, why: ClientError },
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Daemon(#[from] DaemonError),
 }
 
 impl Failure {
     /// Tells the person at the terminal.
     pub(super) fn report(&self) {
         anstream::eprintln!("{ERROR}dmctl:{ERROR:#} {self}");
+        if let Failure::Client(ClientError::NoDaemon { .. }) = self {
+            anstream::eprintln!(
+                "Start one with `dmctl serve`, or with `dmctl mount DIR` to have its control \
+                 filesystem too. If it runs elsewhere, say where with --dir or $DMCTL_DIR."
+            );
+        }
     }
 }
 

@@ -48,24 +48,15 @@ impl Refusal {
 
 impl Refused {
     pub(super) fn request(text: impl Into<String>) -> Refused {
-        Refused {
-            class: Class::REQUEST,
-            text: text.into(),
-        }
+        Refused { class: Class::REQUEST, text: text.into() }
     }
 
     pub(super) fn new(errno: Errno, text: impl ToString) -> Refused {
-        Refused {
-            class: class(errno),
-            text: text.to_string(),
-        }
+        Refused { class: class(errno), text: text.to_string() }
     }
 
     pub(super) fn table(refusal: &Refusal) -> Refused {
-        Refused {
-            class: Class::TABLE,
-            text: serde_json::to_string(refusal).unwrap_or_default(),
-        }
+        Refused { class: Class::TABLE, text: serde_json::to_string(refusal).unwrap_or_default() }
     }
 }
 

@@ -59,9 +59,7 @@ impl Client {
             checked => checked?,
         }
         match UnixStream::connect(dir.control_socket()) {
-            Ok(stream) => Ok(Client {
-                stream: BufReader::new(stream),
-            }),
+            Ok(stream) => Ok(Client { stream: BufReader::new(stream) }),
             Err(why) if matches!(why.kind(), NotFound | ConnectionRefused) => Err(no_daemon()),
             Err(why) => Err(why.into()),
         }
@@ -123,10 +121,7 @@ impl Client {
         };
         let bytes: u64 = bytes.parse().map_err(|_| ClientError::BadAnswer)?;
         let mut text = String::new();
-        (&mut self.stream)
-            .take(bytes)
-            .read_to_string(&mut text)
-            .map_err(timed_out)?;
+        (&mut self.stream).take(bytes).read_to_string(&mut text).map_err(timed_out)?;
         if text.len() as u64 != bytes {
             return Err(ClientError::BadAnswer);
         }
@@ -136,10 +131,7 @@ impl Client {
                 Ok(refusal) => Err(ClientError::Table(refusal)),
                 Err(_) => Err(ClientError::BadAnswer),
             },
-            Some(class) => Err(ClientError::Refused {
-                class: Class(class.into()),
-                text,
-            }),
+            Some(class) => Err(ClientError::Refused { class: Class(class.into()), text }),
         }
     }
 }

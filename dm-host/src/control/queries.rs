@@ -22,9 +22,8 @@ pub(super) fn find(mapper: &Mapper, name: &str) -> Result<MappedDevice<UserHost>
 
 pub(super) fn message(device: &MappedDevice<UserHost>, words: &[u8]) -> Answer {
     let text = str::from_utf8(words).map_err(|_| Refused::request("expected text"))?;
-    let wrong = |error: dm_core::table_text::ArgError<'_>| {
-        Refused::new(Errno::Invalid, error.reason)
-    };
+    let wrong =
+        |error: dm_core::table_text::ArgError<'_>| Refused::new(Errno::Invalid, error.reason);
     let mut words = Args::new(text.trim_end_matches('\n'), Position::START);
     let sector = words.word("a sector").and_then(|word| word.number("a sector"));
     let sector = Sector::new(sector.map_err(wrong)?);

@@ -8,41 +8,24 @@ use super::answer::Refused;
 /// A request, as its line says. A number of bytes follows the line.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Request {
-    Read {
-        path: String,
-    },
-    Write {
-        path: String,
-        bytes: u64,
-    },
-    Wait {
-        name: String,
-        event: u64,
-    },
-    Message {
-        name: String,
-        bytes: u64,
-    },
-    Create {
-        name: DeviceName,
-        mode: Mode,
-        minor: Option<Minor>,
-        uuid: Option<Uuid>,
-        bytes: u64,
-    },
-    Load {
-        name: String,
-        mode: Mode,
-        bytes: u64,
-    },
-    Check {
-        mode: Mode,
-        bytes: u64,
-    },
-    Info {
-        name: Option<String>,
-    },
+    Read { path: String },
+    Write { path: String, bytes: u64 },
+    Wait { name: String, event: u64 },
+    Message { name: String, bytes: u64 },
+    Create { new: Box<NewDevice>, bytes: u64 },
+    Load { name: String, mode: Mode, bytes: u64 },
+    Check { mode: Mode, bytes: u64 },
+    Info { name: Option<String> },
     Targets,
+}
+
+/// What a device is created with.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct NewDevice {
+    pub(super) name: DeviceName,
+    pub(super) mode: Mode,
+    pub(super) minor: Option<Minor>,
+    pub(super) uuid: Option<Uuid>,
 }
 
 /// The longest line of a request, in bytes.
@@ -53,40 +36,31 @@ impl Request {
         let mut words = Words(line.split_ascii_whitespace());
         let verb = words.next("a request")?;
         let request = match verb {
-            "read" => Request::Read {
-                path: words.next("a path")?.into(),
-            },
-            "write" => Request::Write {
-                path: words.next("a path")?.into(),
-                bytes: words.bytes()?,
-            },
+            "read" => Request::Read { path: words.next("a path")?.into() },
+            "write" => Request::Write { path: words.next("a path")?.into(), bytes: words.bytes()? },
             "wait" => Request::Wait {
                 name: words.next("a name")?.into(),
                 event: words.number("an event number")?,
             },
-            "message" => Request::Message {
-                name: words.next("a name")?.into(),
-                bytes: words.bytes()?,
-            },
-            "create" => Request::Create {
-                name: words.parse("a name")?,
-                mode: words.mode()?,
-                minor: words.minor()?,
-                uuid: words.uuid()?,
-                bytes: words.bytes()?,
-            },
+            "message" => {
+                Request::Message { name: words.next("a name")?.into(), bytes: words.bytes()? }
+            }
+            "create" => {
+                let new = NewDevice {
+                    name: words.parse("a name")?,
+                    mode: words.mode()?,
+                    minor: words.minor()?,
+                    uuid: words.uuid()?,
+                };
+                Request::Create { new: Box::new(new), bytes: words.bytes()? }
+            }
             "load" => Request::Load {
                 name: words.next("a name")?.into(),
                 mode: words.mode()?,
                 bytes: words.bytes()?,
             },
-            "check" => Request::Check {
-                mode: words.mode()?,
-                bytes: words.bytes()?,
-            },
-            "info" => Request::Info {
-                name: words.0.next().map(str::to_owned),
-            },
+            "check" => Request::Check { mode: words.mode()?, bytes: words.bytes()? },
+            "info" => Request::Info { name: words.0.next().map(str::to_owned) },
             "targets" => Request::Targets,
             _ => {
                 let known = "read, write, wait, message, create, load, check, info, targets";

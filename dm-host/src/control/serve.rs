@@ -4,13 +4,13 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use dm_core::{Change, ChangeError, CreateOptions, DeviceName, MappedDevice, Mode};
+use dm_core::{Change, ChangeError, CreateOptions, MappedDevice};
 use dm_proc_shim::{Cause, File, Interrupted, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::answer::{Refusal, Refused, send};
 use super::queries::{caused_by, find, info, load, message, refused, targets};
-use super::request::{MAX_LINE, Request};
+use super::request::{MAX_LINE, NewDevice, Request};
 use super::server::Shared;
 use crate::UserHost;
 
@@ -19,11 +19,7 @@ const LOOK: Duration = Duration::from_millis(200);
 
 /// Answers requests until the client hangs up.
 pub(super) fn serve(shared: &Shared, stream: UnixStream) -> io::Result<()> {
-    let mut connection = Connection {
-        shared,
-        input: BufReader::new(stream.try_clone()?),
-        stream,
-    };
+    let mut connection = Connection { shared, input: BufReader::new(stream.try_clone()?), stream };
     loop {
         let mut line = Vec::new();
         (&mut connection.input).take(MAX_LINE).read_until(b'\n', &mut line)?;
@@ -72,9 +68,9 @@ impl Connection<'_> {
                 let words = self.bytes(bytes)?;
                 find(mapper, &name).and_then(|device| message(&device, &words))
             }
-            Request::Create { name, mode, minor, uuid, bytes } => {
+            Request::Create { new, bytes } => {
                 let table = self.bytes(bytes)?;
-                self.create(name, CreateOptions { minor, uuid }, mode, &table)
+                self.create(*new, &table)
             }
             Request::Load { name, mode, bytes } => {
                 let table = self.bytes(bytes)?;
@@ -144,15 +140,10 @@ impl Connection<'_> {
     }
 
     /// Creates a device, and if there is a table, with it, or not at all.
-    fn create(
-        &self,
-        name: DeviceName,
-        options: CreateOptions,
-        mode: Mode,
-        table: &[u8],
-    ) -> Answer {
+    fn create(&self, new: NewDevice, table: &[u8]) -> Answer {
+        let NewDevice { name, mode, minor, uuid } = new;
         let mapper = &*self.shared.mapper;
-        let created = mapper.create(name, options).map_err(caused_by)?;
+        let created = mapper.create(name, CreateOptions { minor, uuid }).map_err(caused_by)?;
         if table.is_empty() {
             return Ok(String::new());
         }

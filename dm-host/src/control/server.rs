@@ -53,11 +53,7 @@ impl Server {
             let shared = shared.clone();
             move || accept(&listener, &shared)
         })?;
-        Ok(Server {
-            path: path.to_owned(),
-            shared,
-            listening: Some(listening),
-        })
+        Ok(Server { path: path.to_owned(), shared, listening: Some(listening) })
     }
 
     /// Stops listening, lets requests that are being carried out have their answers, and waits
@@ -113,10 +109,7 @@ fn accept(listener: &UnixListener, shared: &Arc<Shared>) {
             }
             clients.insert(number, twin);
         }
-        let client = Client {
-            number,
-            shared: shared.clone(),
-        };
+        let client = Client { number, shared: shared.clone() };
         // Where no thread can be had, the client is dropped, and so turned away.
         let _ = spawn("dm-client", move || {
             // Whatever went wrong, this client is gone.

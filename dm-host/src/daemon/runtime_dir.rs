@@ -60,9 +60,7 @@ impl RuntimeDir {
             dir.is_absolute().then(|| dir.join("dmctl"))
         });
         let by_user = || format!("/tmp/dmctl-{}", rustix::process::geteuid().as_raw()).into();
-        RuntimeDir {
-            path: path.unwrap_or_else(by_user),
-        }
+        RuntimeDir { path: path.unwrap_or_else(by_user) }
     }
 
     /// Where it is.
@@ -103,10 +101,7 @@ impl RuntimeDir {
     ///
     /// Sockets that a daemon left behind when it died are removed.
     pub(crate) fn take(&self) -> Result<DirLock, DirError> {
-        let failed = |path: &Path, why| DirError::Io {
-            path: path.to_owned(),
-            why,
-        };
+        let failed = |path: &Path, why| DirError::Io { path: path.to_owned(), why };
         match DirBuilder::new().mode(0o700).create(&self.path) {
             Err(why) if why.kind() != io::ErrorKind::AlreadyExists => {
                 return Err(failed(&self.path, why));
@@ -116,15 +111,11 @@ impl RuntimeDir {
         let lock_path = self.path.join("lock");
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
-        let lock = options
-            .open(&lock_path)
-            .map_err(|why| failed(&lock_path, why))?;
+        let lock = options.open(&lock_path).map_err(|why| failed(&lock_path, why))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(DirError::InUse {
-                    path: self.path.clone(),
-                });
+                return Err(DirError::InUse { path: self.path.clone() });
             }
             Err(TryLockError::Error(why)) => return Err(failed(&lock_path, why)),
         }

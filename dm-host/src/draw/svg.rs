@@ -14,7 +14,8 @@ const MARGIN: usize = 32;
 const INNER: usize = WIDTH - 2 * MARGIN;
 const BAR: usize = 44;
 const TABLE_Y: usize = 76;
-const DEVICES_Y: usize = 236;
+const DEVICES_Y: usize = 164;
+const DEVICES_BELOW_BANDS_Y: usize = 236;
 /// Devices in a row, and rows, at the most.
 const ROW: usize = 6;
 const ROWS: usize = 4;
@@ -28,7 +29,12 @@ const BANDS: usize = 96;
 pub fn svg(layout: &Layout, title: &str, out: &mut dyn Write) -> fmt::Result {
     let shown = layout.devices.len().min(ROW * ROWS);
     let rows = shown.div_ceil(ROW).max(usize::from(shown > 0));
-    let list_y = DEVICES_Y + rows * ROW_HEIGHT + 8;
+    let table = Bar::new(layout, of_table(layout), MARGIN, TABLE_Y, INNER);
+    let devices: Vec<Vec<Segment>> = (0..shown).map(|n| of_device(layout, n)).collect();
+    let segments: usize = devices.iter().map(Vec::len).sum();
+    let has_bands = rows == 1 && table.boxes.is_some() && segments <= BANDS;
+    let devices_y = if has_bands { DEVICES_BELOW_BANDS_Y } else { DEVICES_Y };
+    let list_y = devices_y + rows * ROW_HEIGHT + 8;
     let listed = layout.lines.len().min(LISTED);
     let height = list_y + listed * 20 + MARGIN;
     writeln!(
@@ -51,14 +57,10 @@ pub fn svg(layout: &Layout, title: &str, out: &mut dyn Write) -> fmt::Result {
     let faint = Text { x: MARGIN, y: 58, size: 12, anchor: "start", fill: FAINT };
     faint.write(out, &about)?;
 
-    let table = Bar::new(layout, of_table(layout), MARGIN, TABLE_Y, INNER);
-    let places = place_devices(layout, shown);
-    let bars: Vec<Bar<'_>> = places
-        .iter()
-        .enumerate()
-        .map(|(n, &(x, y, width))| Bar::new(layout, of_device(layout, n), x, y, width))
-        .collect();
-    if rows == 1 {
+    let places = place_devices(layout, shown, devices_y).into_iter().zip(devices);
+    let bars: Vec<Bar<'_>> =
+        places.map(|((x, y, width), segments)| Bar::new(layout, segments, x, y, width)).collect();
+    if has_bands {
         bands(layout, &table, &bars, out)?;
     }
     table.draw(out)?;
@@ -68,7 +70,7 @@ pub fn svg(layout: &Layout, title: &str, out: &mut dyn Write) -> fmt::Result {
         let device = &layout.devices[n];
         let below =
             Text { x: bar.x, y: bar.y + BAR + 32, size: 12, anchor: "start", fill: "#24292f" };
-        let name = format!("{}  {}", letter(n), device.name);
+        let name = format!("{}\u{a0}\u{a0}{}", letter(n), device.name);
         below.write(out, &shortened(&name, bar.width / 7))?;
         let size = device.size.map_or("size unknown".into(), |size| Size(size).to_string());
         Text { y: below.y + 16, fill: FAINT, ..below }.write(out, &size)?;
@@ -80,7 +82,7 @@ pub fn svg(layout: &Layout, title: &str, out: &mut dyn Write) -> fmt::Result {
 const FAINT: &str = "#6e7781";
 
 /// Where each device goes: x, y, width.
-fn place_devices(layout: &Layout, shown: usize) -> Vec<(usize, usize, usize)> {
+fn place_devices(layout: &Layout, shown: usize, y: usize) -> Vec<(usize, usize, usize)> {
     let mut places = Vec::new();
     for row in 0..shown.div_ceil(ROW) {
         let devices = row * ROW..(row * ROW + ROW).min(shown);
@@ -92,7 +94,7 @@ fn place_devices(layout: &Layout, shown: usize) -> Vec<(usize, usize, usize)> {
         let widths = widths(&as_segments, room, room / devices.len() * 2 / 3).unwrap_or_default();
         let mut x = MARGIN;
         for width in widths {
-            places.push((x, DEVICES_Y + row * ROW_HEIGHT, width));
+            places.push((x, y + row * ROW_HEIGHT, width));
             x += width + GAP;
         }
     }
@@ -241,10 +243,6 @@ fn bands(
     out: &mut dyn Write,
 ) -> fmt::Result {
     let Some(from) = &table.boxes else { return Ok(()) };
-    let segments: usize = devices.iter().map(|bar| bar.segments.len()).sum();
-    if segments > BANDS {
-        return Ok(());
-    }
     for bar in devices {
         let Some(boxes) = &bar.boxes else { continue };
         for (segment, &(x, width)) in bar.segments.iter().zip(boxes) {
@@ -269,13 +267,14 @@ fn bands(
 /// The lines themselves, or the first and the last of them.
 fn list(layout: &Layout, y: usize, out: &mut dyn Write) -> fmt::Result {
     let total = layout.lines.len();
+    let numbers = MARGIN + 22 + 8 * total.to_string().len();
     let mut rows: Vec<Option<usize>> = (0..total).map(Some).collect();
     if total > LISTED {
         rows.splice(LISTED - 4..total - 3, [None]);
     }
     for (row, line) in rows.into_iter().enumerate() {
         let y = y + row * 20;
-        let text = Text { x: MARGIN + 48, y: y + 12, size: 12, anchor: "start", fill: "#24292f" };
+        let text = Text { x: numbers + 8, y: y + 12, size: 12, anchor: "start", fill: "#24292f" };
         let Some(n) = line else {
             text.write(out, &format!("… {} more", total - LISTED + 1))?;
             continue;
@@ -286,7 +285,7 @@ fn list(layout: &Layout, y: usize, out: &mut dyn Write) -> fmt::Result {
             "<rect x=\"{MARGIN}\" y=\"{y}\" width=\"14\" height=\"14\" fill=\"{}\"/>",
             of_line(n, total)
         )?;
-        let number = Text { x: MARGIN + 42, anchor: "end", fill: FAINT, ..text };
+        let number = Text { x: numbers, anchor: "end", fill: FAINT, ..text };
         number.write(out, &(n + 1).to_string())?;
         let (start, length) = (line.range.start(), line.range.length());
         let words = format!("{start} {length} {} {}", line.target, line.args);

@@ -175,6 +175,9 @@ impl Bar<'_> {
         writeln!(out, "│\n└{:─<1$}┘", "", inner)?;
         let mut ticks = Ticks::default();
         ticks.add(0, 0);
+        if self.is_table {
+            ticks.row += "   each digit is a tenth of the lines";
+        }
         ticks.end(inner + 1, self.segments.last().map_or(0, |last| last.end));
         writeln!(out, "{DIM}{}{DIM:#}", ticks.row)
     }

@@ -7,8 +7,8 @@ use dm_core::{BioFlags, Open, Sector, Sectors};
 use fuser::{Errno, ReplyData, ReplyEmpty, ReplyWrite};
 use parking_lot::Mutex;
 
-use super::error;
 use super::background::in_background;
+use super::error;
 use crate::{BlockIo, Buffer, Done, UserBio, UserHost, Zeroing};
 
 /// An open `data`. Its methods return at once; the reply goes out when the device has answered.
@@ -18,9 +18,7 @@ pub(super) struct Data {
 
 impl Data {
     pub(super) fn new(open: Open<UserHost>) -> Data {
-        Data {
-            io: BlockIo::new(open),
-        }
+        Data { io: BlockIo::new(open) }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -90,7 +88,13 @@ impl Data {
     }
 
     /// Makes a range read as zeros, and gives its place up unless it shall be kept.
-    pub(super) fn zero(self: Arc<Self>, offset: u64, length: u64, zeroing: Zeroing, reply: ReplyEmpty) {
+    pub(super) fn zero(
+        self: Arc<Self>,
+        offset: u64,
+        length: u64,
+        zeroing: Zeroing,
+        reply: ReplyEmpty,
+    ) {
         let length = length.min(self.len().saturating_sub(offset));
         in_background(reply, move |reply| {
             let zeroed = self.io.write_zeroes(offset, length, zeroing);

@@ -44,12 +44,7 @@ impl ControlFilesystem {
                 polls.tell(minor);
             }
         });
-        ControlFilesystem {
-            mapper,
-            common: Common::new(),
-            handles: Handles::default(),
-            polls,
-        }
+        ControlFilesystem { mapper, common: Common::new(), handles: Handles::default(), polls }
     }
 
     /// The node of that name in a directory.
@@ -125,7 +120,9 @@ impl ControlFilesystem {
         let mut list = vec![(1, directory, ".".into()), (2, Node::Root, "..".into())];
         if let Node::Device(minor) = directory {
             let entries = (3..).zip(Entry::all());
-            list.extend(entries.map(|(n, entry)| (n, Node::Entry(minor, entry), entry.name().into())));
+            list.extend(
+                entries.map(|(n, entry)| (n, Node::Entry(minor, entry), entry.name().into())),
+            );
             return list;
         }
         list.push((3, Node::Control, "control".into()));
@@ -223,15 +220,7 @@ impl Filesystem for ControlFilesystem {
         self.getattr(request, inode, handle, reply);
     }
 
-    fn mkdir(
-        &self,
-        _: &Request,
-        parent: INodeNo,
-        name: &OsStr,
-        _: u32,
-        _: u32,
-        reply: ReplyEntry,
-    ) {
+    fn mkdir(&self, _: &Request, parent: INodeNo, name: &OsStr, _: u32, _: u32, reply: ReplyEntry) {
         enter(reply, self.make(parent, name).and_then(|node| self.attributes(node)));
     }
 
@@ -279,16 +268,7 @@ impl Filesystem for ControlFilesystem {
         reply.error(Errno::EPERM);
     }
 
-    fn mknod(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        _: &OsStr,
-        _: u32,
-        _: u32,
-        _: u32,
-        reply: ReplyEntry,
-    ) {
+    fn mknod(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, _: u32, _: u32, reply: ReplyEntry) {
         reply.error(Errno::EPERM);
     }
 
@@ -367,14 +347,7 @@ impl Filesystem for ControlFilesystem {
         }
     }
 
-    fn flush(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        handle: FileHandle,
-        _: LockOwner,
-        reply: ReplyEmpty,
-    ) {
+    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
         match self.handles.get(handle) {
             Some(Handle::Text(file)) if file.is_writer() => {
                 let mapper = self.mapper.clone();
@@ -402,14 +375,7 @@ impl Filesystem for ControlFilesystem {
         reply.ok();
     }
 
-    fn fsync(
-        &self,
-        _: &Request,
-        _: INodeNo,
-        handle: FileHandle,
-        _: bool,
-        reply: ReplyEmpty,
-    ) {
+    fn fsync(&self, _: &Request, _: INodeNo, handle: FileHandle, _: bool, reply: ReplyEmpty) {
         match self.handles.get(handle) {
             Some(Handle::Data(data)) => data.sync(reply),
             _ => reply.ok(),

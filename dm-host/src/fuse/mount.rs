@@ -27,10 +27,7 @@ pub struct MountError {
 impl Mount {
     /// Mounts what `mapper` holds on a directory, for this user alone.
     pub fn new(mountpoint: &Path, mapper: Arc<Mapper>) -> Result<Mount, MountError> {
-        let failed = |why| MountError {
-            mountpoint: mountpoint.to_owned(),
-            why,
-        };
+        let failed = |why| MountError { mountpoint: mountpoint.to_owned(), why };
         if let Err(why) = std::fs::metadata(mountpoint)
             && why.raw_os_error() == Some(rustix::io::Errno::NOTCONN.raw_os_error())
         {
@@ -55,10 +52,7 @@ impl Mount {
         let session = Session::new(filesystem, &mountpoint, &config)
             .and_then(Session::spawn)
             .map_err(failed)?;
-        Ok(Mount {
-            session: Some(session),
-            mountpoint,
-        })
+        Ok(Mount { session: Some(session), mountpoint })
     }
 
     /// Where it is mounted.

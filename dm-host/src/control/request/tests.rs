@@ -2,13 +2,13 @@ use super::*;
 
 #[test]
 fn requests() {
-    let create = Request::Create {
+    let new = NewDevice {
         name: "foo".parse().unwrap(),
         mode: Mode::ReadOnly,
         minor: Minor::new(7),
         uuid: None,
-        bytes: 0,
     };
+    let create = Request::Create { new: Box::new(new), bytes: 0 };
     for (line, expected) in [
         ("read foo/table", Request::Read { path: "foo/table".into() }),
         ("write control 11", Request::Write { path: "control".into(), bytes: 11 }),

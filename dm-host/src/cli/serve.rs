@@ -1,0 +1,138 @@
+//! `serve` and `mount`: the daemon.
+
+use std::path::PathBuf;
+
+use dm_core::table_text::concise;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::args::{Create, Serve, TableSource};
+use super::check::show;
+use super::create::create;
+use super::failure::Failure;
+use super::source::Source;
+use crate::control::{Client, Refusal};
+use crate::daemon::{Daemon, DaemonOptions, RuntimeDir};
+use crate::{Diagnosis, HostOptions};
+
+/// Runs a daemon until a signal ends it.
+pub(super) fn run(
+    dir: RuntimeDir,
+    mountpoint: Option<PathBuf>,
+    args: &Serve,
+) -> Result<(), Failure> {
+    let mut signals = Stop::new()?;
+    let options = DaemonOptions {
+        dir: dir.clone(),
+        mountpoint: mountpoint.clone(),
+        tcp: args.tcp,
+        host: HostOptions::default(),
+    };
+    let daemon = Daemon::start(&options)?;
+    let created = create_devices(&dir, args);
+    if created.is_ok() {
+        announce(&daemon, &options);
+        signals.wait();
+    }
+    created.and(stop(daemon))
+}
+
+/// Stops a daemon, and tells what it could not flush.
+pub(super) fn stop(daemon: Daemon) -> Result<(), Failure> {
+    let unflushed: Vec<String> = daemon
+        .stop()
+        .into_iter()
+        .map(|(name, why)| format!("{name} could not be flushed: {why}"))
+        .collect();
+    match unflushed.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::Said(unflushed.join("\n"))),
+    }
+}
+
+/// The signals that ask this process to stop.
+pub(super) struct Stop {
+    signals: Signals,
+}
+
+impl Stop {
+    /// From now on they no longer end it at once.
+    pub(super) fn new() -> Result<Stop, Failure> {
+        let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
+        let signals =
+            signals.map_err(|why| Failure::Said(format!("cannot catch signals: {why}")))?;
+        Ok(Stop { signals })
+    }
+
+    /// Waits for one.
+    pub(super) fn wait(&mut self) {
+        self.signals.forever().next();
+    }
+}
+
+fn announce(daemon: &Daemon, options: &DaemonOptions) {
+    println!("control socket  {}", options.dir.control_socket().display());
+    println!("NBD             nbd+unix:///NAME?socket={}", options.dir.nbd_socket().display());
+    if let Some(address) = daemon.tcp_address() {
+        println!("NBD             nbd://{address}/NAME");
+    }
+    if let Some(mountpoint) = &options.mountpoint {
+        println!("files           {}", mountpoint.display());
+    }
+    println!("ready");
+}
+
+/// Creates the devices that the arguments name, in the order in which they name them.
+fn create_devices(dir: &RuntimeDir, args: &Serve) -> Result<(), Failure> {
+    let mut client = Client::connect(dir)?;
+    for named in &args.table {
+        let Some((name, file)) = named.split_once('=') else {
+            return Err(Failure::Said(format!("--table: expected NAME=FILE, found `{named}`")));
+        };
+        create(
+            &mut client,
+            &Create {
+                name: name.into(),
+                source: TableSource { table: None, table_file: Some(file.into()) },
+                minor: None,
+                uuid: None,
+                readonly: false,
+            },
+        )?;
+    }
+    for device in args.concise.as_deref().map(read_concise).transpose()?.unwrap_or_default() {
+        create(&mut client, &device)?;
+    }
+    Ok(())
+}
+
+/// The devices of a boot line; what is wrong with it is shown.
+fn read_concise(text: &str) -> Result<Vec<Create>, Failure> {
+    let mut refusal = Refusal::default();
+    let mut devices = Vec::new();
+    for device in concise::parse(text.as_bytes()) {
+        match device {
+            Ok(device) => devices.push(Create {
+                name: device.name().unescaped().to_string(),
+                source: TableSource {
+                    table: Some(device.lines().flatten().map(|line| format!("{line}\n")).collect()),
+                    table_file: None,
+                },
+                minor: device.minor(),
+                uuid: device.uuid().map(|uuid| uuid.unescaped().to_string()),
+                readonly: device.mode() == concise::Mode::ReadOnly,
+            }),
+            Err(error) => {
+                refusal.errors += 1;
+                refusal.diagnoses.push(Diagnosis {
+                    line: error.at.line,
+                    column: error.at.column,
+                    message: error.reason.to_string(),
+                    help: None,
+                });
+            }
+        }
+    }
+    show(&Source { name: "--concise".into(), text: text.into() }, &refusal, true)?;
+    Ok(devices)
+}
