@@ -1,10 +1,10 @@
 //! The words of a command line, and what each of them means.
 
-use alloc::string::String;
-
 use dm_core::table_text::{ArgError, ArgReason, Args, Excerpt, Position, TextReason, Word};
 use dm_core::targets::nearest;
 use dm_core::{DeviceName, Minor, NameError, OutOfMemory, Sector};
+
+use crate::text;
 
 /// A line written to `control`.
 #[derive(Clone, Debug)]
@@ -82,7 +82,8 @@ pub(crate) fn words(line: &[u8], number: u32) -> Result<Args<'_>, CommandError<'
         Some(chunk) => (chunk.valid(), chunk.invalid().first()),
         None => ("", None),
     };
-    let fault = if let Some((before, _)) = text.split_once('\0') {
+    let nul = text.bytes().position(|byte| byte == 0);
+    let fault = if let Some(before) = nul.and_then(|at| text.get(..at)) {
         Some((behind(before), TextReason::Nul))
     } else if let Some(&byte) = invalid {
         Some((behind(text), TextReason::NotUtf8 { byte }))
@@ -170,17 +171,8 @@ fn name<'t>(
 ) -> Result<Placed<DeviceName>, CommandError<'t>> {
     let word = words.word(what)?;
     let at = word.position();
-    let parsed = match word.raw() {
-        plain if !plain.contains('\\') => plain.parse(),
-        quoted => {
-            let mut text = String::new();
-            text.try_reserve_exact(quoted.len())
-                .map_err(|_| CommandError { at, reason: CommandReason::OutOfMemory })?;
-            // Unquoting only ever leaves characters out.
-            text.extend(word.unescaped());
-            text.parse()
-        }
-    };
+    let out_of_memory = |OutOfMemory| CommandError { at, reason: CommandReason::OutOfMemory };
+    let parsed = text::of(word.unescaped()).map_err(out_of_memory)?.as_str().parse();
     match parsed {
         Ok(value) => Ok(Placed { value, at }),
         Err(why) => {
@@ -208,12 +200,6 @@ fn minor<'t>(words: &mut Args<'t>) -> Result<Placed<Minor>, CommandError<'t>> {
 impl<'t> From<ArgError<'t>> for CommandError<'t> {
     fn from(error: ArgError<'t>) -> CommandError<'t> {
         CommandError { at: error.at, reason: CommandReason::Word(error.reason) }
-    }
-}
-
-impl From<OutOfMemory> for CommandReason<'_> {
-    fn from(_: OutOfMemory) -> Self {
-        CommandReason::OutOfMemory
     }
 }
 

@@ -143,12 +143,17 @@ struct Indented<'o> {
 
 impl Write for Indented<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for line in text.split_inclusive('\n') {
+        let mut rest = text;
+        while !rest.is_empty() {
+            // Not `split_inclusive`, in which the compiler leaves a panic.
+            let end = rest.bytes().position(|byte| byte == b'\n').map(|at| at.saturating_add(1));
+            let (line, next) = end.and_then(|end| rest.split_at_checked(end)).unwrap_or((rest, ""));
             if self.at_line_start {
                 self.out.write_str("  ")?;
             }
             self.out.write_str(line)?;
-            self.at_line_start = line.ends_with('\n');
+            self.at_line_start = end.is_some();
+            rest = next;
         }
         Ok(())
     }

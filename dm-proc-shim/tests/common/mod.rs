@@ -7,17 +7,17 @@ use dm_sim::{Sim, SimHost};
 
 /// Disks `a` and `b` full of their names, and `big` with blocks of 4 KiB. `foo` is made of `a` and
 /// `b`, `busy` of nothing, and `new` has no table.
-pub struct Setup {
-    pub sim: Sim,
+pub(crate) struct Setup {
+    pub(crate) sim: Sim,
 }
 
 impl Setup {
     /// Neither disks nor devices.
-    pub fn empty() -> Setup {
+    pub(crate) fn empty() -> Setup {
         Setup { sim: Sim::new() }
     }
 
-    pub fn new() -> Setup {
+    pub(crate) fn new() -> Setup {
         let sim = Sim::new();
         for name in ["a", "b"] {
             sim.add_disk(name, 100).fill(|_| name.as_bytes()[0]);
@@ -32,39 +32,43 @@ impl Setup {
         setup
     }
 
-    pub fn mapper(&self) -> &DeviceMapper<SimHost> {
+    pub(crate) fn mapper(&self) -> &DeviceMapper<SimHost> {
         self.sim.mapper()
     }
 
-    pub fn find(&self, path: &str) -> Result<File<SimHost>, ShimError> {
+    pub(crate) fn find(&self, path: &str) -> Result<File<SimHost>, ShimError> {
         File::find(self.mapper(), path)
     }
 
-    pub fn open(&self, path: &str) -> Session<SimHost> {
+    pub(crate) fn open(&self, path: &str) -> Session<SimHost> {
         Session::new(self.find(path).unwrap())
     }
 
-    pub fn read(&self, path: &str) -> String {
+    pub(crate) fn read(&self, path: &str) -> String {
         self.find(path).unwrap().read(self.mapper()).unwrap().into_string()
     }
 
     /// Opens, writes and closes; nothing needs to be waited for.
-    pub fn write(&self, path: &str, bytes: &[u8]) -> Result<(), ShimError> {
+    pub(crate) fn write(&self, path: &str, bytes: &[u8]) -> Result<(), ShimError> {
         let mut session = Session::new(self.find(path)?);
         self.write_to(&mut session, bytes)?;
         self.close(&mut session)
     }
 
-    pub fn write_to(&self, session: &mut Session<SimHost>, bytes: &[u8]) -> Result<(), ShimError> {
+    pub(crate) fn write_to(
+        &self,
+        session: &mut Session<SimHost>,
+        bytes: &[u8],
+    ) -> Result<(), ShimError> {
         session.write(self.mapper(), bytes, &mut cannot_wait)
     }
 
-    pub fn close(&self, session: &mut Session<SimHost>) -> Result<(), ShimError> {
+    pub(crate) fn close(&self, session: &mut Session<SimHost>) -> Result<(), ShimError> {
         session.close(self.mapper(), &mut cannot_wait)
     }
 
     /// All there is to see but what errors leave.
-    pub fn snapshot(&self) -> String {
+    pub(crate) fn snapshot(&self) -> String {
         let mut text = self.read("control");
         for device in self.mapper().list().unwrap() {
             for file in ["state", "events", "table", "inactive", "status", "message"] {
@@ -80,7 +84,7 @@ fn cannot_wait(_: &Change<SimHost>) -> Result<(), Interrupted> {
 }
 
 /// What is read in the first sector of each of the first two lines of eight sectors.
-pub fn first_bytes(setup: &Setup, name: &str) -> [u8; 2] {
+pub(crate) fn first_bytes(setup: &Setup, name: &str) -> [u8; 2] {
     let open = setup.mapper().find(name).unwrap().open().unwrap();
     [0, 8].map(|sector| {
         let ticket = setup.sim.read(&open, sector, 1);
