@@ -25,15 +25,21 @@ pub(crate) struct MappedExports(pub(crate) Arc<Mapper>);
 const PAGE: u32 = 4096;
 
 impl MappedExports {
+    /// The devices that have a table.
+    fn devices(&self) -> Vec<MappedDevice<UserHost>> {
+        let mut devices = self.0.list().unwrap_or_default();
+        devices.retain(|device| device.table().is_some());
+        devices
+    }
+
     fn find(&self, name: &str) -> Result<MappedDevice<UserHost>, &'static str> {
         if !name.is_empty() {
             return self.0.find(name).ok_or("no such device");
         }
-        match self.0.list().as_deref() {
-            Ok([only]) => Ok(only.clone()),
-            Ok([]) => Err("there are no devices"),
-            Ok(_) => Err("there are several devices; name one of them"),
-            Err(_) => Err("out of memory"),
+        match &self.devices()[..] {
+            [only] => Ok(only.clone()),
+            [] => Err("there are no devices"),
+            _ => Err("there are several devices; name one of them"),
         }
     }
 }
@@ -42,7 +48,7 @@ impl Exports for MappedExports {
     type Export = Export;
 
     fn names(&self) -> Vec<String> {
-        let devices = self.0.list().unwrap_or_default();
+        let devices = self.devices();
         devices.iter().map(|device| device.name().as_str().to_owned()).collect()
     }
 
