@@ -23,6 +23,9 @@ enum Form {
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
 }
 
+/// From this many keys on, half the memory is worth a second stage: measured, `benches/results`.
+const MANY: usize = 65_536;
+
 impl Index {
     /// Builds the index of the last sector of each line; they must be strictly increasing.
     ///
@@ -34,7 +37,7 @@ impl Index {
             Some(last) if u32::try_from(*last).is_ok() => {
                 Form::Narrow(BTree32::build(&ends, Vec::new())?)
             }
-            Some(_) if is_dense(&ends)? => {
+            Some(_) if ends.len() >= MANY && is_dense(&ends)? => {
                 Form::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
             }
             _ => Form::Wide(BTree64::build(&ends, Vec::new())?),

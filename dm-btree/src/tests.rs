@@ -174,6 +174,42 @@ fn more_keys_than_nodes_can_be_numbered() {
     assert_eq!(BTree::<u32, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
 }
 
+/// Every shape that a tree takes up to here: lookups on both sides of keys, in each form.
+#[test]
+fn every_size_up_to_20_000() {
+    let last = 20_000;
+    let near: Vec<u64> = (0..last).map(|n| 3 * n + 1).collect();
+    // Past 32 bits, in groups of 6,000 keys, then of 4,000.
+    let far: Vec<u64> = (0..last).map(|n| (n / 6000 + 1) << 32 | (n % 6000 * 3 + 1)).collect();
+    for len in 0..=last as usize {
+        let (near, far) = (&near[..len], &far[..len]);
+        let mut wide = BTree64::build(near, Vec::new()).unwrap();
+        let mut narrow = BTree32::build(near, Vec::new()).unwrap();
+        let mut staged = Staged::build(far, Vec::new(), Vec::new()).unwrap();
+        for instructions in Instructions::available() {
+            wide = wide.with(instructions);
+            narrow = narrow.with(instructions);
+            staged = staged.with(instructions);
+            agree_at_some(&wide, near);
+            agree_at_some(&narrow, near);
+            agree_at_some(&staged, far);
+        }
+    }
+}
+
+/// Each key of a small table; of a larger one about thirty, with the last ones among them.
+fn agree_at_some(index: &impl SectorIndex, keys: &[u64]) {
+    let len = keys.len();
+    let (step, tail) = if len < 600 { (1, 0) } else { (len / 11, 19) };
+    for n in (0..len).step_by(step).chain(len - tail..len) {
+        assert_eq!(index.lookup(keys[n] - 1), Some(n), "below key {n} of {len}");
+        assert_eq!(index.lookup(keys[n]), Some(n), "key {n} of {len}");
+        let next = (n + 1 < len).then_some(n + 1);
+        assert_eq!(index.lookup(keys[n] + 1), next, "above key {n} of {len}");
+    }
+    assert_eq!(index.lookup(u64::MAX), None, "{len} keys");
+}
+
 proptest! {
     #[test]
     fn random_keys(keys in proptest::collection::btree_set(any::<u64>(), 0..400)) {
