@@ -38,19 +38,21 @@ pub fn field(ends: &[u64]) -> Vec<Entry> {
         ours(&mut entries, format!("staged {name}"), staged.with(instructions));
         let index = Index::build(ends.to_vec()).expect("keys in order").with(instructions);
         ours(&mut entries, format!("Index {name}"), index.clone());
-        let all = move |sectors: &[u64], out: &mut [Option<usize>]| index.lookup_batch(sectors, out);
+        let all =
+            move |sectors: &[u64], out: &mut [Option<usize>]| index.lookup_batch(sectors, out);
         entries.push(entry(format!("Index {name}, batch"), true, true, Batch(all)));
     }
     entries
 }
 
 fn ours(entries: &mut Vec<Entry>, name: String, index: impl SectorIndex + 'static) {
-    let find = move |sector| index.lookup(sector).unwrap_or(usize::MAX);
+    let find = move |sector| found(index.lookup(sector));
     entries.push(entry(name, true, false, Each(find)));
 }
 
 fn peers(ends: &[u64]) -> Vec<Entry> {
-    let peer = |name: &str, contender| Entry { name: name.into(), ours: false, batch: false, contender };
+    let peer =
+        |name: &str, contender| Entry { name: name.into(), ours: false, batch: false, contender };
     let linux = LinuxRust::new(ends);
     let sorted = ends.to_vec();
     let map: BTreeMap<u64, usize> = ends.iter().copied().zip(0..).collect();
@@ -69,18 +71,36 @@ fn peers(ends: &[u64]) -> Vec<Entry> {
     vec![
         peer("Linux model, C", Box::new(LinuxC::new(ends))),
         peer("Linux model, Rust", Box::new(Each(move |sector| linux.find(sector)))),
-        peer("partition_point", Box::new(Each(move |sector| sorted.partition_point(|end| *end < sector)))),
-        peer("BTreeMap::range", Box::new(Each(move |sector| {
-            map.range(sector..).next().map_or(usize::MAX, |(_, n)| *n)
-        }))),
-        peer("rangemap", Box::new(Each(move |sector| ranges.get(&sector).copied().unwrap_or(usize::MAX)))),
-        peer("ordsearch", Box::new(Each(move |sector| {
-            ordered.find_gte((sector, 0)).map_or(usize::MAX, |(_, n)| *n)
-        }))),
-        peer("brie-tree", Box::new(Each(move |sector| {
-            brie.cursor_at(Bound::Included(key(sector))).value().copied().unwrap_or(usize::MAX)
-        }))),
+        peer(
+            "partition_point",
+            Box::new(Each(move |sector| sorted.partition_point(|end| *end < sector))),
+        ),
+        peer(
+            "BTreeMap::range",
+            Box::new(Each(move |sector| found(map.range(sector..).next().map(|(_, n)| *n)))),
+        ),
+        peer("rangemap", Box::new(Each(move |sector| found(ranges.get(&sector).copied())))),
+        peer(
+            "ordsearch",
+            Box::new(Each(move |sector| found(ordered.find_gte((sector, 0)).map(|(_, n)| *n)))),
+        ),
+        peer(
+            "brie-tree",
+            Box::new(Each(move |sector| {
+                found(brie.cursor_at(Bound::Included(key(sector))).value().copied())
+            })),
+        ),
     ]
+}
+
+/// The answer to a query within the table; there always is one.
+#[inline(always)]
+fn found(answer: Option<usize>) -> usize {
+    #[cold]
+    fn outside() -> usize {
+        panic!("a query outside the table")
+    }
+    answer.unwrap_or_else(outside)
 }
 
 fn key(sector: u64) -> NonMaxU64 {

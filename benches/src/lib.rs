@@ -2,6 +2,11 @@
 
 pub mod contender;
 pub mod field;
+pub mod goals;
 pub mod linux;
 pub mod measure;
+pub mod parse;
+pub mod report;
+pub mod svg;
+pub mod trace;
 pub mod workload;

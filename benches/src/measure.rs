@@ -49,6 +49,19 @@ pub fn measure(entries: &[&Entry], order: Order, queries: &[u64], rounds: usize)
     times.into_iter().map(median).collect()
 }
 
+/// Nanoseconds that each of some tasks takes, the median of `rounds`.
+pub fn measure_each(tasks: &[&dyn Fn() -> u64], rounds: usize) -> Vec<f64> {
+    let mut times = vec![Vec::with_capacity(rounds); tasks.len()];
+    for _ in 0..rounds {
+        for (task, times) in tasks.iter().zip(&mut times) {
+            let start = Instant::now();
+            black_box(task());
+            times.push(start.elapsed().as_nanos() as f64);
+        }
+    }
+    times.into_iter().map(median).collect()
+}
+
 fn run(entry: &Entry, order: Order, queries: &[u64]) {
     black_box(match order {
         Order::Independent => entry.contender.independent(queries),
