@@ -25,8 +25,7 @@ impl<'s> Diagnostics<'s> {
 
     pub(super) fn show(&mut self, diagnosis: &Diagnosis) {
         let at = diagnosis.at();
-        let (line, caret) = excerpt(self.lines.find(at.line), at.column);
-        // Beyond the excerpt's left edge there are characters that are not shown.
+        let (line, caret) = excerpt(self.lines.find(at.line), at.column, self.source.separators);
         let shown = Snippet::source(line)
             .line_start(at.line as usize)
             .path(self.source.name.as_str())
@@ -73,7 +72,7 @@ const AROUND: usize = 60;
 
 /// A line as it can be shown, cut to what is near the error, and the bytes of it that are to blame:
 /// the word at `column`, or the place where one is missing.
-fn excerpt(line: &[u8], column: u32) -> (String, std::ops::Range<usize>) {
+fn excerpt(line: &[u8], column: u32, separators: &[char]) -> (String, std::ops::Range<usize>) {
     let column = column as usize - 1;
     let mut characters: Vec<char> = Vec::new();
     for chunk in line.utf8_chunks() {
@@ -88,7 +87,8 @@ fn excerpt(line: &[u8], column: u32) -> (String, std::ops::Range<usize>) {
     let characters: Vec<char> = visible.collect();
     let column = column.min(characters.len());
     let mut end = column;
-    while end < characters.len() && !characters[end].is_whitespace() {
+    let is_end = |c: char| c.is_whitespace() || separators.contains(&c);
+    while end < characters.len() && !is_end(characters[end]) {
         end += if characters[end] == '\\' { 2 } else { 1 };
     }
     let end = end.min(characters.len());
@@ -116,10 +116,11 @@ mod tests {
     #[test]
     fn the_caret_lies_under_the_word() {
         let word = |line: &str, column| {
-            let (text, caret) = excerpt(line.as_bytes(), column);
+            let (text, caret) = excerpt(line.as_bytes(), column, &[',']);
             (text[caret].to_owned(), text)
         };
         assert_eq!(word("0 8 zoro", 5), ("zoro".into(), "0 8 zoro".into()));
+        assert_eq!(word("a,,x,rw", 4).0, "x");
         assert_eq!(word("0 8", 4).0, "");
         assert_eq!(word("0\t8 \u{e4}\u{f6} x", 5).0, "\u{e4}\u{f6}");
         let long = format!("{} here {}", "x".repeat(500), "y".repeat(500));

@@ -47,7 +47,7 @@ fn find(dir: &RuntimeDir, what: &Path) -> Result<Source, Failure> {
         Err(ClientError::Refused { .. }) => return Err(missing()),
         text => text?,
     };
-    Ok(Source { name: name.to_owned(), text: text.into() })
+    Ok(Source::new(name, text))
 }
 
 /// Reads a table, or shows what is wrong with it.

@@ -45,7 +45,7 @@ fn show(
     daemon: &Daemon,
     options: &DaemonOptions,
 ) -> Result<(), Failure> {
-    let source = Source { name: "demo".into(), text: table(disks).into() };
+    let source = Source::new("demo", table(disks));
     let second = folder.path.join("second.table");
     let longer = table(disks) + &format!("{VOLUME} 8192 linear {} 28672\n", disks[1].display());
     std::fs::write(&second, longer).map_err(|why| Failure::Write { path: second.clone(), why })?;

@@ -133,6 +133,7 @@ fn read_concise(text: &str) -> Result<Vec<Create>, Failure> {
             }
         }
     }
-    show(&Source { name: "--concise".into(), text: text.into() }, &refusal, true)?;
+    let source = Source { separators: &[',', ';'], ..Source::new("--concise", text) };
+    show(&source, &refusal, true)?;
     Ok(devices)
 }

@@ -23,6 +23,11 @@ impl Class {
     /// The class of errors whose text is a [`Refusal`].
     pub const TABLE: &str = "table";
     pub(super) const REQUEST: &str = "request";
+
+    /// The kind of error it stands for; `None` for what only this protocol has.
+    pub fn errno(&self) -> Option<Errno> {
+        Errno::ALL.into_iter().find(|&errno| class(errno) == self.0)
+    }
 }
 
 /// A table was refused.

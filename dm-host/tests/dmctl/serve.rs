@@ -1,0 +1,122 @@
+//! The daemon itself: its directory, its sockets, how it starts and ends.
+
+use std::os::unix::fs::PermissionsExt;
+
+use rustix::process::Signal;
+
+use crate::support::{Daemon, Folder};
+
+fn start(folder: Folder, args: &[&str]) -> Daemon {
+    Daemon::start(folder, args).unwrap_or_else(|said| panic!("{said:?}"))
+}
+
+/// What a daemon complains of that does not start.
+fn refusal(folder: Folder, args: &[&str]) -> String {
+    match Daemon::start(folder, args) {
+        Ok(_) => panic!("{args:?}: it started"),
+        Err(said) => {
+            assert_eq!(said.code, Some(1));
+            said.err
+        }
+    }
+}
+
+#[test]
+fn everything_is_closed_to_others() {
+    let daemon = Daemon::serve();
+    let mode = |name: &str| {
+        let found = std::fs::metadata(daemon.folder.path(name)).unwrap();
+        found.permissions().mode() & 0o777
+    };
+    assert_eq!(mode("run"), 0o700);
+    assert_eq!(mode("run/control.sock"), 0o600);
+    assert_eq!(mode("run/nbd.sock"), 0o600);
+}
+
+#[test]
+fn a_second_daemon_is_refused_and_a_dead_one_replaced() {
+    let daemon = Daemon::serve();
+    let second = daemon.dmctl(["serve"]).refused();
+    let second = daemon.folder.masked(&second);
+    assert_eq!(second, "dmctl: a daemon runs in DIR/run already\n");
+    daemon.dmctl(["create", "foo"]).ok();
+    let (folder, _) = daemon.stop(Signal::KILL);
+    assert!(folder.path("run/control.sock").exists());
+    let said = folder.dmctl(["ls"]).refused();
+    assert!(said.starts_with("dmctl: no daemon runs in "), "{said}");
+    let daemon = start(folder, &["serve"]);
+    assert_eq!(daemon.dmctl(["ls"]).ok(), "No devices found\n");
+}
+
+#[test]
+fn signals_end_it_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let daemon = Daemon::serve();
+        let a = daemon.folder.disk("a.img", 64);
+        daemon.dmctl(["create", "foo", "--table", &format!("0 64 linear {a} 0")]).ok();
+        daemon.dmctl(["suspend", "foo"]).ok();
+        let (folder, status) = daemon.stop(signal);
+        assert!(status.success(), "{status}");
+        assert!(!folder.path("run/control.sock").exists());
+    }
+}
+
+#[test]
+fn a_directory_that_others_may_enter_is_refused() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path("run")).unwrap();
+    std::fs::set_permissions(folder.path("run"), PermissionsExt::from_mode(0o755)).unwrap();
+    let expected = "dmctl: DIR/run is open to others; close it with chmod 700\n";
+    assert_eq!(folder.masked(&folder.dmctl(["ls"]).refused()), expected);
+    assert_eq!(refusal(folder, &["serve"]), expected);
+    let folder = Folder::new();
+    folder.file("run", "");
+    assert_eq!(refusal(folder, &["serve"]), "dmctl: DIR/run is not a directory\n");
+}
+
+#[test]
+fn devices_are_there_from_the_start() {
+    let folder = Folder::new();
+    let a = folder.disk("a.img", 64);
+    folder.file("one.table", &format!("0 32 linear {a} 0\n"));
+    let concise = format!("two,u-2,9,ro,0 8 zero,8 8 linear {a} 32;three,,,rw,0 8 error");
+    let args = ["serve", "--table", "one=one.table", "--concise", &concise];
+    // A disk that is written is one table's alone, unless it is the same open disk.
+    let daemon = start(folder, &args);
+    assert_eq!(daemon.dmctl(["ls"]).ok(), "one\t(0)\nthree\t(1)\ntwo\t(9)\n");
+    let tables = daemon.folder.masked(&daemon.dmctl(["table"]).ok());
+    assert_eq!(
+        tables,
+        "one: 0 32 linear DIR/a.img 0\n\
+         three: 0 8 error\n\
+         two: 0 8 zero\ntwo: 8 8 linear DIR/a.img 32\n"
+    );
+    let info = daemon.dmctl(["info", "two"]).ok();
+    assert!(info.contains("(READ-ONLY)") && info.ends_with("UUID:              u-2\n"), "{info}");
+}
+
+#[test]
+fn what_cannot_be_created_keeps_it_from_starting() {
+    let said = refusal(Folder::new(), &["serve", "--concise", "a,,x,rw,0 8 zero"]);
+    let expected = "\
+error: expected the minor number, found `x`: not a decimal number
+ --> --concise:1:4
+  |
+1 | a,,x,rw,0 8 zero
+  |    ^
+
+dmctl: --concise: the table has 1 error
+";
+    assert_eq!(said, expected);
+    let said = refusal(Folder::new(), &["serve", "--concise", "a,,,rw,0 8 zoro"]);
+    assert!(said.starts_with("error: unknown target type `zoro`"), "{said}");
+    let said = refusal(Folder::new(), &["serve", "--table", "a"]);
+    assert_eq!(said, "dmctl: --table: expected NAME=FILE, found `a`\n");
+}
+
+#[test]
+fn tcp_is_for_this_machine_alone() {
+    let said = refusal(Folder::new(), &["serve", "--tcp", "0.0.0.0:0"]);
+    assert!(said.starts_with("dmctl: cannot serve NBD on 0.0.0.0:0: "), "{said}");
+    start(Folder::new(), &["serve", "--tcp", "127.0.0.1:0"]);
+}

@@ -1,0 +1,180 @@
+//! Daemons for tests, and the programs that talk to them.
+
+use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+use dm_host::control::Client;
+use dm_host::daemon::RuntimeDir;
+use tempfile::TempDir;
+
+pub(crate) const DMCTL: &str = env!("CARGO_BIN_EXE_dmctl");
+
+/// What a program said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// What it printed, where all went well.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!((self.code, self.err.as_str()), (Some(0), ""), "{}", self.out);
+        self.out
+    }
+
+    /// What it complained of, where that was all it did.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        assert_eq!((self.code, self.out.as_str()), (Some(1), ""), "{}", self.err);
+        self.err
+    }
+}
+
+/// Runs a program, with `input` as its standard input.
+pub(crate) fn run(command: &mut Command, input: &str) -> Said {
+    command.env_remove("DMCTL_DIR").env_remove("CLICOLOR_FORCE");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap_or_else(|why| panic!("{command:?}: {why}"));
+    // One that does not read its input may be gone already.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = child.wait_with_output().unwrap();
+    Said {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs a line of shell, and returns what it printed; it must succeed.
+#[track_caller]
+pub(crate) fn sh(line: &str) -> String {
+    run(Command::new("bash").args(["-euo", "pipefail", "-c", line]), "").ok()
+}
+
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// A folder with disks, without a daemon.
+pub(crate) struct Folder {
+    dir: TempDir,
+}
+
+impl Folder {
+    pub(crate) fn new() -> Folder {
+        let dir = tempfile::Builder::new().prefix("dmctl-test-").tempdir().unwrap();
+        Folder { dir }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Makes a disk, all zeros, and returns its path.
+    pub(crate) fn disk(&self, name: &str, sectors: u64) -> String {
+        let path = self.path(name);
+        std::fs::File::create(&path).unwrap().set_len(sectors * 512).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    pub(crate) fn file(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// `dmctl --dir`, for the daemon of this folder.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(DMCTL);
+        command.arg("--dir").arg(self.path("run")).current_dir(self.dir.path());
+        command
+    }
+
+    pub(crate) fn dmctl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Said {
+        run(self.command().args(args), "")
+    }
+
+    /// The same text with this folder's path as `DIR`.
+    pub(crate) fn masked(&self, text: &str) -> String {
+        text.replace(self.dir.path().to_str().unwrap(), "DIR")
+    }
+}
+
+/// A daemon, which is ended with the test.
+pub(crate) struct Daemon {
+    pub(crate) folder: Folder,
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn serve() -> Daemon {
+        Daemon::start(Folder::new(), &["serve"]).unwrap_or_else(|said| panic!("{said:?}"))
+    }
+
+    /// Starts a daemon with these arguments; what it said, if it did not become ready.
+    pub(crate) fn start(folder: Folder, args: &[&str]) -> Result<Daemon, Said> {
+        let mut command = folder.command();
+        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.env_remove("CLICOLOR_FORCE");
+        let mut child = command.spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut out = String::new();
+        for line in &mut lines {
+            let line = line.unwrap();
+            if line == "ready" {
+                return Ok(Daemon { folder, child });
+            }
+            out += &(line + "\n");
+        }
+        let output = child.wait_with_output().unwrap();
+        let err = String::from_utf8(output.stderr).unwrap();
+        Err(Said { code: output.status.code(), out, err: folder.masked(&err) })
+    }
+
+    pub(crate) fn dmctl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Said {
+        self.folder.dmctl(args)
+    }
+
+    pub(crate) fn client(&self) -> Client {
+        Client::connect(&RuntimeDir::locate(Some(self.folder.path("run")))).unwrap()
+    }
+
+    pub(crate) fn control_socket(&self) -> PathBuf {
+        self.folder.path("run/control.sock")
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Asks it to end, and returns how it did.
+    pub(crate) fn stop(mut self, signal: rustix::process::Signal) -> (Folder, ExitStatus) {
+        self.signal(signal);
+        let status = self.child.wait().unwrap();
+        let folder = std::mem::replace(&mut self.folder, Folder::new());
+        (folder, status)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if let Ok(None) = self.child.try_wait() {
+            self.signal(rustix::process::Signal::TERM);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Bytes of a file.
+pub(crate) fn bytes_at(path: impl AsRef<Path>, offset: u64, length: usize) -> Vec<u8> {
+    let mut bytes = vec![0; length];
+    std::fs::File::open(path).unwrap().read_exact_at(&mut bytes, offset).unwrap();
+    bytes
+}
