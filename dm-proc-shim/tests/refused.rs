@@ -154,6 +154,18 @@ fn the_rest_of_a_line_that_was_too_long_is_no_command() {
 }
 
 #[test]
+fn a_line_that_was_dropped_behind_an_error_is_no_command_when_it_goes_on() {
+    let setup = Setup::new();
+    let mut control = setup.open("control");
+    // What fits into the buffer ends with a line; what does not ends within one.
+    let fits = format!("bogus\n{}\n", "#".repeat(MAX_LINE - 7));
+    let error = setup.write_to(&mut control, format!("{fits}create ha").as_bytes()).unwrap_err();
+    assert_eq!(error.errno(), Invalid);
+    setup.write_to(&mut control, b"lf\ncreate whole\n").unwrap();
+    assert!(setup.mapper().find("whole").is_some());
+}
+
+#[test]
 fn a_million_lines_are_loaded_and_one_that_is_wrong_is_found() {
     use std::fmt::Write;
     let setup = Setup::new();

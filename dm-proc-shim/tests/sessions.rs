@@ -150,6 +150,20 @@ fn one_open_may_write_table_after_table() {
 }
 
 #[test]
+fn the_rest_of_a_discarded_table_is_no_table() {
+    let setup = Setup::new();
+    for start in ["begin\n", "# bare\n8 8 zero\n"] {
+        let mut foo = setup.open("foo");
+        setup.write_to(&mut foo, start.as_bytes()).unwrap();
+        foo.discard();
+        let error = setup.write_to(&mut foo, b"0 8 zero\n").unwrap_err();
+        assert!(error.to_string().contains("may follow `end`"), "{error}");
+        setup.close(&mut foo).unwrap();
+        assert_eq!(setup.read("foo/inactive"), "");
+    }
+}
+
+#[test]
 fn a_session_goes_on_behind_a_close() {
     let setup = Setup::new();
     let mut foo = setup.open("foo/table");
@@ -158,7 +172,8 @@ fn a_session_goes_on_behind_a_close() {
     setup.close(&mut foo).unwrap();
     assert_eq!(setup.read("foo/inactive"), "0 8 zero\n");
     setup.close(&mut foo).unwrap();
-    setup.write_to(&mut foo, b"0 16 zero").unwrap();
+    setup.write_to(&mut foo, b"0 16 ").unwrap();
+    setup.write_to(&mut foo, b"zero").unwrap();
     setup.close(&mut foo).unwrap();
     assert_eq!(setup.read("foo/inactive"), "0 16 zero\n");
 
