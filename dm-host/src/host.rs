@@ -113,9 +113,12 @@ impl UserHost {
         self.engine.choice()
     }
 
-    /// Waits until a change has taken place.
+    /// Waits until a change has taken place; after a removal, the name is free again.
     pub fn wait(&self, change: &Change<UserHost>) {
         self.notifier.wait_for(None, || change.is_done().then_some(()));
+        if change.device().is_removed() {
+            self.notifier.notify_and_wait(change.device().minor());
+        }
     }
 
     /// Waits until a device's event number is another than `after`, or the device was removed.

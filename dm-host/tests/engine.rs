@@ -187,6 +187,9 @@ fn no_room_for_a_write_is_no_space() {
         let io = BlockIo::new(open(&mapper, &table));
         assert_eq!(io.write_at(&[1; 512], 0, BioFlags::empty()), Ok(512));
         assert_eq!(io.write_at(&[1; 512], 1 << 19, BioFlags::empty()), Err(IoError::NoSpace));
+        let device = io.open().device().clone();
+        drop(io);
+        mapper.host().wait(&mapper.remove(&device).unwrap());
     }
 }
 
@@ -324,6 +327,26 @@ fn events_wake_those_who_wait() {
         load(&mapper, &device, "0 8 zero");
         assert!(waiter.join().unwrap().is_some_and(|events| events > seen));
     });
+}
+
+#[test]
+fn name_and_files_are_free_once_a_removal_was_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mapper, other) = (start(EngineChoice::Auto), start(EngineChoice::Threads));
+    let a = file(folder.path(), "a", 2048);
+    let ignore = Arc::new(|_: Done| ());
+    for _ in 0..50 {
+        let open = open(&mapper, &format!("0 2048 linear {a} 0"));
+        for tag in 0..20 {
+            open.submit(UserBio::flush(tag, ignore.clone()));
+        }
+        let device = open.device().clone();
+        drop(open);
+        mapper.host().wait(&mapper.remove(&device).unwrap());
+        assert!(mapper.list().unwrap().is_empty() && mapper.find("disk").is_none());
+        let elsewhere = other.host().open(&a, Mode::ReadWrite);
+        assert!(elsewhere.is_ok(), "its file is closed");
+    }
 }
 
 /// Runs where io_uring_setup fails; see `threads_take_over_where_io_uring_is_refused`.

@@ -92,8 +92,7 @@ impl Engine {
         if matches!(job.call(), Call::Other) {
             return self.pool.submit(job);
         }
-        let rest = local_ring::push(job).or_else(Job::perform_if_cached);
-        if let Err(job) = rest {
+        if let Some(job) = local_ring::push(job).and_then(Job::perform_if_cached) {
             self.hand_over(job, lane);
         }
     }
@@ -109,7 +108,7 @@ impl Engine {
     fn hand_over(&self, job: Job, lane: usize) {
         let ring = lane.checked_rem(self.rings.len()).and_then(|n| self.rings.get(n));
         let refused = match ring {
-            Some(ring) => ring.submit(job).err(),
+            Some(ring) => ring.submit(job),
             None => Some(job),
         };
         if let Some(job) = refused {

@@ -57,6 +57,8 @@ impl Job {
     }
 
     pub(crate) fn finish(self, result: Result<(), IoError>) {
+        // First, so that the file is closed where its table is, once all bios have completed.
+        drop(self.file);
         self.bio.complete(result);
     }
 
@@ -114,27 +116,27 @@ impl Job {
 
     /// Carries out a read for which the data is in the page cache; gives back any other job, and
     /// what is left of one that was only there in part.
-    pub(crate) fn perform_if_cached(mut self) -> Result<(), Job> {
+    pub(crate) fn perform_if_cached(mut self) -> Option<Job> {
         if !self.file.reads_cached() || self.bio.bytes() > LONGEST_CACHED {
-            return Err(self);
+            return Some(self);
         }
         loop {
             let Call::Read(transfer) = self.call() else {
-                return Err(self);
+                return Some(self);
             };
             match self.read(transfer, libc::RWF_NOWAIT) {
-                Err(Errno::AGAIN) => return Err(self),
+                Err(Errno::AGAIN) => return Some(self),
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
                     self.file.set_never_cached();
-                    return Err(self);
+                    return Some(self);
                 }
                 returned => match self.returned(returned) {
                     Outcome::Finished(result) => {
                         self.finish(result);
-                        return Ok(());
+                        return None;
                     }
                     Outcome::Again => {}
-                    Outcome::Otherwise => return Err(self),
+                    Outcome::Otherwise => return Some(self),
                 },
             }
         }

@@ -33,10 +33,16 @@ impl LocalRing {
     pub(crate) fn enter(pool: Arc<Pool>) -> Option<LocalRing> {
         let ring = Ring::new().ok()?;
         let fd = ring.as_fd().as_raw_fd();
-        RING.with_borrow_mut(|place| match place {
-            Some(_) => None,
-            None => Some(*place = Some(ring)),
-        })?;
+        let taken = RING.with_borrow_mut(|place| match place {
+            Some(_) => false,
+            None => {
+                *place = Some(ring);
+                true
+            }
+        });
+        if !taken {
+            return None;
+        }
         let (finished, others) = (Vec::new(), Vec::new());
         Some(LocalRing { fd, pool, finished, others, here: PhantomData })
     }
@@ -81,12 +87,12 @@ impl Drop for LocalRing {
 }
 
 /// Gives a job to this thread's ring; gives it back if the thread has none.
-pub(crate) fn push(job: Job) -> Result<(), Job> {
+pub(crate) fn push(job: Job) -> Option<Job> {
     RING.with_borrow_mut(|ring| match ring {
         Some(ring) => {
             ring.push(job);
-            Ok(())
+            None
         }
-        None => Err(job),
+        None => Some(job),
     })
 }

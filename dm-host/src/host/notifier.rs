@@ -24,6 +24,8 @@ struct State {
     count: u64,
     /// Devices to be settled.
     unsettled: Vec<Minor>,
+    /// What `count` was when the last of those that are settled were taken up.
+    settled: u64,
     stopped: bool,
 }
 
@@ -75,9 +77,19 @@ impl Notifier {
         }
     }
 
+    /// Notifies, and waits until the device has been settled for it.
+    pub(crate) fn notify_and_wait(&self, minor: Minor) {
+        self.notify(minor);
+        let mut state = self.state.lock();
+        let count = state.count;
+        while state.settled < count && !state.stopped {
+            self.changed.wait(&mut state);
+        }
+    }
+
     /// Settles devices until the mapper is gone.
     pub(crate) fn settle_devices(&self, mapper: &Weak<Mapper>) {
-        while let Some(minors) = self.next() {
+        while let Some((minors, count)) = self.next() {
             let Some(mapper) = mapper.upgrade() else {
                 return;
             };
@@ -86,14 +98,16 @@ impl Notifier {
                 mapper.settle(minor);
                 listeners.iter().for_each(|listener| listener(minor));
             }
+            self.state.lock().settled = count;
+            self.changed.notify_all();
         }
     }
 
-    fn next(&self) -> Option<Vec<Minor>> {
+    fn next(&self) -> Option<(Vec<Minor>, u64)> {
         let mut state = self.state.lock();
         while state.unsettled.is_empty() && !state.stopped {
             self.changed.wait(&mut state);
         }
-        (!state.stopped).then(|| std::mem::take(&mut state.unsettled))
+        (!state.stopped).then(|| (std::mem::take(&mut state.unsettled), state.count))
     }
 }

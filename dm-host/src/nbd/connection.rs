@@ -34,28 +34,31 @@ const HANDSHAKE_TIME: Duration = Duration::from_secs(30);
 pub(crate) fn serve(socket: &OwnedFd, mapper: &Arc<Mapper>) -> Result<(), ConnectionError> {
     let exports = MappedExports(mapper.clone());
     set_timeouts(socket, Some(HANDSHAKE_TIME))?;
-    let Some((agreed, rest)) = shake_hands(socket, &exports)? else {
+    let mut received = Vec::new();
+    let Some(agreed) = shake_hands(socket, &exports, &mut received)? else {
         return Ok(());
     };
     set_timeouts(socket, None)?;
     tracing::debug!("a client uses `{}`", agreed.export.name);
-    Transmission::new(socket.as_fd(), mapper.host(), agreed, &rest)?.run()
+    Transmission::new(socket.as_fd(), mapper.host(), agreed, &received)?.run()
 }
 
-/// Returns what was agreed on and what was received beyond it; `None` if the client left.
+/// Returns what was agreed on, and leaves in `input` what was received beyond that; `None` if the
+/// client left.
 fn shake_hands(
     socket: &OwnedFd,
     exports: &MappedExports,
-) -> Result<Option<(Agreed<Export>, Vec<u8>)>, ConnectionError> {
+    input: &mut Vec<u8>,
+) -> Result<Option<Agreed<Export>>, ConnectionError> {
     let end = Instant::now() + HANDSHAKE_TIME;
     let mut handshake = Handshake::new();
-    let (mut input, mut bytes) = (Vec::new(), [0; 4096]);
+    let mut bytes = [0; 4096];
     loop {
         send_all(socket, &handshake.take_output())?;
         if handshake.is_over() {
-            return Ok(handshake.finish().map(|agreed| (agreed, input)));
+            return Ok(handshake.finish());
         }
-        let used = handshake.handle(&input, exports)?;
+        let used = handshake.handle(input, exports)?;
         input.drain(..used);
         if used == 0 {
             let (received, _) = recv(socket, &mut bytes, RecvFlags::empty()).map_err(timed_out)?;
