@@ -371,33 +371,79 @@ fn with_io_uring_refused() {
 
 #[test]
 fn threads_take_over_where_io_uring_is_refused() {
+    let refuse = [
+        statement(LOAD, NUMBER, 0, 0),
+        statement(IF_EQUAL, libc::SYS_io_uring_setup as u32, 0, 1),
+        statement(RETURN, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
+        statement(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ];
+    run_filtered("with_io_uring_refused", refuse);
+}
+
+/// Runs where whatever is to last fails; see `flushes_and_forced_writes_reach_every_file`.
+#[test]
+#[ignore = "the test below runs it, with fdatasync and RWF_DSYNC failing"]
+fn with_syncs_failing() {
+    let folder = tempfile::tempdir().unwrap();
+    let mapper = start(EngineChoice::Threads);
+    let a = file(folder.path(), "a", 1024);
+    let io = BlockIo::new(open(&mapper, &format!("0 8 zero\n8 8 linear {a} 0")));
+    for offset in [8 * 512, 8 * 512 + 1] {
+        assert_eq!(io.write_at(&[1; 512], offset, BioFlags::empty()), Ok(512));
+        assert_eq!(io.write_at(&[1; 512], offset, BioFlags::FUA), Err(IoError::NoSpace));
+    }
+    assert_eq!(io.flush(), Err(IoError::NoSpace));
+    assert_eq!(io.write_zeroes(8 * 512, 512, Zeroing::empty()), Ok(()));
+    let (sender, results) = std::sync::mpsc::channel();
+    let then = Arc::new(move |done: Done| sender.send(done.result).unwrap());
+    let zeroes = UserBio::write_zeroes(Sector::new(8), Sectors::new(1), 0, then);
+    io.open().submit(zeroes.with_flags(BioFlags::FUA));
+    assert_eq!(results.recv().unwrap(), Err(IoError::NoSpace));
+}
+
+#[test]
+fn flushes_and_forced_writes_reach_every_file() {
+    let fail = [
+        statement(LOAD, NUMBER, 0, 0),
+        statement(IF_EQUAL, libc::SYS_fdatasync as u32, 3, 0),
+        statement(IF_EQUAL, libc::SYS_pwritev2 as u32, 0, 3),
+        statement(LOAD, SIXTH_ARGUMENT, 0, 0),
+        statement(IF_EQUAL, libc::RWF_DSYNC as u32, 0, 1),
+        statement(RETURN, libc::SECCOMP_RET_ERRNO | libc::ENOSPC as u32, 0, 0),
+        statement(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0),
+    ];
+    run_filtered("with_syncs_failing", fail);
+}
+
+// What a filter of system calls is made of: seccomp(2), and where it finds the call.
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const IF_EQUAL: u32 = libc::BPF_JMP | libc::BPF_JEQ;
+const RETURN: u32 = libc::BPF_RET;
+const NUMBER: u32 = 0;
+const SIXTH_ARGUMENT: u32 = 16 + 5 * 8;
+
+fn statement(code: u32, k: u32, jt: u8, jf: u8) -> libc::sock_filter {
+    libc::sock_filter { code: code as u16, jt, jf, k }
+}
+
+/// Runs an ignored test of this file in a process whose system calls are filtered.
+fn run_filtered<const N: usize>(test: &str, mut filter: [libc::sock_filter; N]) {
     use std::os::unix::process::CommandExt;
 
+    let install = move || {
+        let program = libc::sock_fprog { len: N as u16, filter: filter.as_mut_ptr() };
+        // SAFETY: both calls concern this process alone; the program lives through the second.
+        let refused = unsafe {
+            libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+                || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) != 0
+        };
+        if refused { Err(std::io::Error::last_os_error()) } else { Ok(()) }
+    };
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "with_io_uring_refused", "--ignored"]);
-    // SAFETY: between fork and exec it makes two system calls and touches its own stack only.
-    unsafe { child.pre_exec(refuse_io_uring) };
+    child.args(["--exact", test, "--ignored"]);
+    // SAFETY: between fork and exec it makes two system calls, and touches its own memory only.
+    unsafe { child.pre_exec(install) };
     let output = child.output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && text.contains("1 passed"), "{text}");
-}
-
-/// Has the kernel answer EPERM to io_uring_setup, as the filters of many containers do.
-fn refuse_io_uring() -> std::io::Result<()> {
-    let statement =
-        |code: u32, k: u32, jt: u8, jf: u8| libc::sock_filter { code: code as u16, jt, jf, k };
-    let mut filter = [
-        // The number of the system call is the first thing in what a filter sees.
-        statement(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
-        statement(libc::BPF_JMP | libc::BPF_JEQ, libc::SYS_io_uring_setup as u32, 0, 1),
-        statement(libc::BPF_RET, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32, 0, 0),
-        statement(libc::BPF_RET, libc::SECCOMP_RET_ALLOW, 0, 0),
-    ];
-    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
-    // SAFETY: both calls concern this process alone; the program lives through the second.
-    let refused = unsafe {
-        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
-            || libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &program) != 0
-    };
-    if refused { Err(std::io::Error::last_os_error()) } else { Ok(()) }
 }
