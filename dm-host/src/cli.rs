@@ -15,6 +15,7 @@ mod diagnostics;
 mod draw;
 mod failure;
 mod list;
+mod output;
 mod quickstart;
 mod report;
 mod serve;
@@ -64,19 +65,9 @@ fn run(args: Args) -> Result<(), Failure> {
         Verb::Draw(draw) => draw::run(&dir, draw),
         Verb::Completions(completions) => {
             let mut command = Args::command();
-            clap_complete::generate(
-                completions.shell,
-                &mut command,
-                "dmctl",
-                &mut std::io::stdout(),
-            );
-            Ok(())
+            let mut script = Vec::new();
+            clap_complete::generate(completions.shell, &mut command, "dmctl", &mut script);
+            output::print(&String::from_utf8_lossy(&script))
         }
     }
-}
-
-/// Prints a value as JSON.
-fn print_json(value: &impl serde::Serialize) {
-    // Structs of strings and numbers always have a form in JSON.
-    println!("{}", serde_json::to_string_pretty(value).unwrap_or_default());
 }

@@ -2,6 +2,7 @@
 
 use super::args::{Message, Names, Rename};
 use super::failure::Failure;
+use super::output::print;
 use crate::control::{Client, ClientError};
 
 /// Writes a command for each of the devices to `control`. One that fails does not keep it from the
@@ -30,11 +31,8 @@ pub(super) fn message(client: &mut Client, args: &Message) -> Result<(), Failure
         text.push_str(&word_of(word)?);
     }
     let answer = ask_about(client, "message", &args.name, Some(text.as_bytes()))?;
-    print!("{answer}");
-    if !answer.is_empty() && !answer.ends_with('\n') {
-        println!();
-    }
-    Ok(())
+    let is_ended = answer.is_empty() || answer.ends_with('\n');
+    print(&(answer + if is_ended { "" } else { "\n" }))
 }
 
 /// Asks for something about one device.

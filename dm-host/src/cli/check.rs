@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::args::Check;
 use super::diagnostics::Diagnostics;
 use super::failure::Failure;
+use super::output::print_json;
 use super::source::Source;
 use crate::control::{Client, ClientError, Refusal};
 use crate::daemon::RuntimeDir;
@@ -28,11 +29,11 @@ pub(super) fn run(dir: &RuntimeDir, args: &Check) -> Result<(), Failure> {
         Err(error) => return Err(error.into()),
     };
     if args.output.json {
-        super::print_json(&Checked {
+        print_json(&Checked {
             file: &source.name,
             ok: refusal.errors == 0,
             errors: &refusal.diagnoses,
-        });
+        })?;
     }
     show(&source, &refusal, !args.output.json)
 }

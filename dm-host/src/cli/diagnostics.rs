@@ -4,6 +4,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use dm_core::table_text::Position;
 
+use super::output::complain;
 use super::source::Source;
 use crate::diagnosis::Diagnosis;
 
@@ -34,7 +35,7 @@ impl<'s> Diagnostics<'s> {
         let help = diagnosis.help.as_deref();
         let help = help.map(|help| Level::HELP.message(help));
         let report = title.element(shown).elements(help);
-        anstream::eprintln!("{}\n", self.renderer.render(&[report]));
+        complain(format_args!("{}\n", self.renderer.render(&[report])));
     }
 }
 

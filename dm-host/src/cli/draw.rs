@@ -8,6 +8,7 @@ use dm_core::Registry;
 use super::args::Draw;
 use super::check::show;
 use super::failure::Failure;
+use super::output::print;
 use super::source::Source;
 use crate::control::{Client, ClientError, Refusal};
 use crate::daemon::RuntimeDir;
@@ -19,15 +20,13 @@ pub(super) fn run(dir: &RuntimeDir, args: &Draw) -> Result<(), Failure> {
     let name = Path::new(&source.name).file_name();
     let title = name.map_or(source.name.clone(), |name| name.to_string_lossy().into_owned());
     let Some(path) = &args.svg else {
-        anstream::print!("{}", picture(&layout, &title));
-        return Ok(());
+        return print(&picture(&layout, &title));
     };
     let mut text = String::new();
     // Writing to a string cannot fail.
     let _ = svg(&layout, &title, &mut text);
     if path == Path::new("-") {
-        print!("{text}");
-        return Ok(());
+        return print(&text);
     }
     std::fs::write(path, text).map_err(|why| Failure::Write { path: path.clone(), why })
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::output::complain;
 use crate::control::ClientError;
 use crate::daemon::DaemonError;
 
@@ -26,11 +27,11 @@ pub(super) enum Failure {
 impl Failure {
     /// Tells the person at the terminal.
     pub(super) fn report(&self) {
-        anstream::eprintln!("{ERROR}dmctl:{ERROR:#} {self}");
+        complain(format_args!("{ERROR}dmctl:{ERROR:#} {self}"));
         if let Failure::Client(ClientError::NoDaemon { .. }) = self {
-            anstream::eprintln!(
+            complain(
                 "Start one with `dmctl serve`, or with `dmctl mount DIR` to have its control \
-                 filesystem too. If it runs elsewhere, say where with --dir or $DMCTL_DIR."
+                 filesystem too. If it runs elsewhere, say where with --dir or $DMCTL_DIR.",
             );
         }
     }

@@ -10,6 +10,7 @@ use dm_core::{BioFlags, IoError};
 use super::args::{Create, Quickstart, TableSource};
 use super::create::create;
 use super::failure::Failure;
+use super::output::print;
 use super::serve::{Stop, stop};
 use super::{draw, source::Source};
 use crate::control::Client;
@@ -28,12 +29,15 @@ pub(super) fn run(args: &Quickstart) -> Result<(), Failure> {
         let made = File::create(disk).and_then(|file| file.set_len(DISK * 512));
         made.map_err(|why| Failure::Write { path: disk.clone(), why })?;
     }
-    println!("1. Two disks of 16 MiB in {}: a.img and b.img.\n", folder.path.display());
+    let where_to = folder.path.display();
+    print(&format!("1. Two disks of 16 MiB in {where_to}: a.img and b.img.\n\n"))?;
 
     let (daemon, options) = start(&folder)?;
-    let shown = show(&folder, &disks, &daemon, &options);
+    let shown = show(&folder, &disks, &daemon, &options).and_then(|()| match args.once {
+        true => Ok(()),
+        false => print("\nCtrl-C stops it, and removes the folder.\n"),
+    });
     if shown.is_ok() && !args.once {
-        println!("\nCtrl-C stops it, and removes the folder.");
         signals.wait();
     }
     shown.and(stop(daemon))
@@ -47,7 +51,7 @@ fn show(
 ) -> Result<(), Failure> {
     let source = Source::new("demo", table(disks));
     let second = folder.path.join("second.table");
-    let longer = table(disks) + &format!("{VOLUME} 8192 linear {} 28672\n", disks[1].display());
+    let longer = table(disks) + &format!("{VOLUME} 8192 linear {} 24576\n", word(&disks[1]));
     std::fs::write(&second, longer).map_err(|why| Failure::Write { path: second.clone(), why })?;
     let mut client = Client::connect(&options.dir)?;
     create(
@@ -60,35 +64,41 @@ fn show(
             readonly: false,
         },
     )?;
-    println!("2. A table of three lines makes one volume of them, `demo`:\n");
-    anstream::print!("{}", draw::picture(&draw::lay_out(&source)?, "demo"));
+    print("2. A table of three lines makes one volume of them, `demo`:\n\n")?;
+    print(&draw::picture(&draw::lay_out(&source)?, "demo"))?;
 
     let device = daemon.mapper().find("demo");
     let open = device.and_then(|device| device.open().ok());
     let io = BlockIo::new(open.ok_or(Failure::Said("demo is gone".into()))?);
     verify(&io, disks)?;
-    println!("\n3. Wrote all 20 MiB of it, read them back, and found each sector in its disk.\n");
+    let verified =
+        "\n3. Wrote all 20 MiB of it, read them back, and found each sector in its disk.\n";
+    print(&format!("{verified}\n{}", what_next(options, &second)))
+}
 
-    let nbd = options.dir.nbd_socket();
-    let dmctl = format!("{} --dir {}", program(), options.dir.path().display());
-    let second = second.display();
-    match &options.mountpoint {
-        Some(_) => println!("4. Served over NBD, on a control socket, and as files."),
-        None => println!("4. Served over NBD, and on a control socket."),
-    }
-    println!("   Try next, in another terminal:\n");
-    println!("   nbdinfo 'nbd+unix:///demo?socket={}'", nbd.display());
-    match options.mountpoint.as_deref().map(Path::display) {
-        Some(at) => {
-            println!("   head {at}/control {at}/demo/table {at}/demo/state");
-            println!("   cat {second} > {at}/demo/table && echo resume > {at}/demo/state");
-        }
+/// What is served, and three things to do with it.
+fn what_next(options: &DaemonOptions, second: &Path) -> String {
+    let (nbd, second) = (options.dir.nbd_socket(), second.display());
+    let nbd = format!("nbdinfo 'nbd+unix:///demo?socket={}'", nbd.display());
+    let (served, look, load) = match options.mountpoint.as_deref().map(Path::display) {
+        Some(at) => (
+            "NBD, on a control socket, and as files",
+            format!("head {at}/control {at}/demo/table {at}/demo/state"),
+            format!("cat {second} > {at}/demo/table && echo resume > {at}/demo/state"),
+        ),
         None => {
-            println!("   {dmctl} info demo");
-            println!("   {dmctl} load demo --table-file {second} && {dmctl} resume demo");
+            let dmctl = format!("{} --dir {}", program(), options.dir.path().display());
+            (
+                "NBD, and on a control socket",
+                format!("{dmctl} info demo"),
+                format!("{dmctl} load demo --table-file {second} && {dmctl} resume demo"),
+            )
         }
-    }
-    Ok(())
+    };
+    format!(
+        "4. Served over {served}.\n   \
+         Try next, in another terminal:\n\n   {nbd}\n   {look}\n   {load}\n"
+    )
 }
 
 /// How this program was called.
@@ -109,7 +119,7 @@ fn start(folder: &Folder) -> Result<(Daemon, DaemonOptions), Failure> {
     };
     let daemon = match Daemon::start(&options) {
         Err(DaemonError::Mount(why)) => {
-            println!("   No control filesystem: {why}.\n   All else works without it.\n");
+            print(&format!("   No control filesystem: {why}.\n   All else works without it.\n\n"))?;
             options.mountpoint = None;
             Daemon::start(&options)?
         }
@@ -120,13 +130,17 @@ fn start(folder: &Folder) -> Result<(Daemon, DaemonOptions), Failure> {
 
 /// 8 MiB of one disk, 8 MiB striped over both, 4 MiB of the other.
 fn table(disks: &[PathBuf; 2]) -> String {
-    let quoted = |path: &Path| dm_core::table_text::Escaped(&path.to_string_lossy()).to_string();
-    let [a, b] = [quoted(&disks[0]), quoted(&disks[1])];
+    let [a, b] = [word(&disks[0]), word(&disks[1])];
     format!(
         "0 16384 linear {a} 2048\n\
          16384 16384 striped 2 128 {a} 18432 {b} 0\n\
          32768 8192 linear {b} 16384\n"
     )
+}
+
+/// A path as a word of a table.
+fn word(path: &Path) -> String {
+    dm_core::table_text::Escaped(&path.to_string_lossy()).to_string()
 }
 
 /// Where a sector of that table must lie: the number of the disk, and the sector there.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::args::{Report, Table};
 use super::change::{ask_about, name_word, of};
 use super::failure::Failure;
+use super::output::{print, print_json};
 use crate::control::{Client, ClientError, DeviceInfo};
 
 /// What `table --json` and `status --json` print, for each device.
@@ -40,7 +41,7 @@ fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Fai
         true => infos(client, &[])?.into_iter().map(|info| info.name).collect(),
         false => args.names.clone(),
     };
-    let mut reports = Vec::new();
+    let (mut reports, mut out) = (Vec::new(), String::new());
     for name in &names {
         let text = match client.read(&format!("{}/{file}", name_word(name)?)) {
             // Gone since we asked.
@@ -51,15 +52,12 @@ fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Fai
             let lines = text.lines().filter_map(Line::parse).collect();
             reports.push(Lines { name: name.clone(), lines });
         } else if args.names.len() == 1 {
-            print!("{text}");
+            out = text;
         } else {
-            text.lines().for_each(|line| println!("{name}: {line}"));
+            out.extend(text.lines().flat_map(|line| [name, ": ", line, "\n"]));
         }
     }
-    if args.output.json {
-        super::print_json(&reports);
-    }
-    Ok(())
+    if args.output.json { print_json(&reports) } else { print(&out) }
 }
 
 impl Line {
@@ -93,23 +91,17 @@ pub(super) fn infos(client: &mut Client, names: &[String]) -> Result<Vec<DeviceI
 pub(super) fn info(client: &mut Client, args: &Report) -> Result<(), Failure> {
     let infos = infos(client, &args.names)?;
     if args.output.json {
-        super::print_json(&infos);
-        return Ok(());
+        return print_json(&infos);
     }
     if infos.is_empty() {
-        println!("No devices found");
+        return print("No devices found\n");
     }
-    for (n, info) in infos.iter().enumerate() {
-        if n > 0 {
-            println!();
-        }
-        print_info(info);
-    }
-    Ok(())
+    let shown: Vec<String> = infos.iter().map(about).collect();
+    print(&shown.join("\n"))
 }
 
-fn print_info(info: &DeviceInfo) {
-    let field = |key: &str, value: &str| println!("{:<18} {value}", format!("{key}:"));
+/// What is known of a device, a line a fact.
+fn about(info: &DeviceInfo) -> String {
     let readonly = info.table.as_ref().is_some_and(|table| table.readonly);
     let readonly = if readonly { " (READ-ONLY)" } else { "" };
     let tables = match (&info.table, &info.inactive) {
@@ -118,23 +110,24 @@ fn print_info(info: &DeviceInfo) {
         (None, Some(_)) => "INACTIVE",
         (Some(_), Some(_)) => "LIVE & INACTIVE",
     };
-    field("Name", &info.name);
-    field("State", &(info.state.to_uppercase() + readonly));
-    field("Tables present", tables);
-    field("Open count", &info.open_count.to_string());
-    field("Event number", &info.events.to_string());
-    field("Minor", &info.minor.to_string());
+    let mut facts = vec![
+        ("Name", info.name.clone()),
+        ("State", info.state.to_uppercase() + readonly),
+        ("Tables present", tables.into()),
+        ("Open count", info.open_count.to_string()),
+        ("Event number", info.events.to_string()),
+        ("Minor", info.minor.to_string()),
+    ];
     if let Some(table) = &info.table {
         let size = crate::draw::Size(dm_core::Sectors::new(table.sectors));
-        field("Size", &format!("{} sectors, {size}", table.sectors));
-        field("Number of targets", &table.lines.to_string());
-        field("Index", &table.index);
-    } else {
-        field("Number of targets", "0");
+        facts.push(("Size", format!("{} sectors, {size}", table.sectors)));
+        facts.push(("Number of targets", table.lines.to_string()));
+        facts.push(("Index", table.index.clone()));
     }
     if let Some(uuid) = &info.uuid {
-        field("UUID", uuid);
+        facts.push(("UUID", uuid.clone()));
     }
+    facts.into_iter().map(|(key, fact)| format!("{:<18} {fact}\n", format!("{key}:"))).collect()
 }
 
 /// What `deps --json` prints, for each device.
@@ -152,16 +145,16 @@ pub(super) fn deps(client: &mut Client, args: &Report) -> Result<(), Failure> {
     });
     let deps: Vec<Deps<'_>> = deps.collect();
     if args.output.json {
-        super::print_json(&deps);
-        return Ok(());
+        return print_json(&deps);
     }
+    let mut out = String::new();
     for Deps { name, devices } in deps {
         if args.names.len() != 1 {
-            print!("{name}: ");
+            out += &format!("{name}: ");
         }
-        print!("{} dependencies\t:", devices.len());
-        devices.iter().for_each(|device| print!(" ({device})"));
-        println!();
+        out += &format!("{} dependencies\t:", devices.len());
+        out.extend(devices.iter().map(|device| format!(" ({device})")));
+        out += "\n";
     }
-    Ok(())
+    print(&out)
 }

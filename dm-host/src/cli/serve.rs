@@ -10,6 +10,7 @@ use super::args::{Create, Serve, TableSource};
 use super::check::show;
 use super::create::create;
 use super::failure::Failure;
+use super::output::print;
 use super::source::Source;
 use crate::control::{Client, Refusal};
 use crate::daemon::{Daemon, DaemonOptions, RuntimeDir};
@@ -29,12 +30,11 @@ pub(super) fn run(
         host: HostOptions::default(),
     };
     let daemon = Daemon::start(&options)?;
-    let created = create_devices(&dir, args);
-    if created.is_ok() {
-        announce(&daemon, &options);
+    let served = create_devices(&dir, args).and_then(|()| announce(&daemon, &options));
+    if served.is_ok() {
         signals.wait();
     }
-    created.and(stop(daemon))
+    served.and(stop(daemon))
 }
 
 /// Stops a daemon, and tells what it could not flush.
@@ -70,16 +70,20 @@ impl Stop {
     }
 }
 
-fn announce(daemon: &Daemon, options: &DaemonOptions) {
-    println!("control socket  {}", options.dir.control_socket().display());
-    println!("NBD             nbd+unix:///NAME?socket={}", options.dir.nbd_socket().display());
+fn announce(daemon: &Daemon, options: &DaemonOptions) -> Result<(), Failure> {
+    let (control, nbd) = (options.dir.control_socket(), options.dir.nbd_socket());
+    let mut text = format!(
+        "control socket  {}\nNBD             nbd+unix:///NAME?socket={}\n",
+        control.display(),
+        nbd.display()
+    );
     if let Some(address) = daemon.tcp_address() {
-        println!("NBD             nbd://{address}/NAME");
+        text += &format!("NBD             nbd://{address}/NAME\n");
     }
     if let Some(mountpoint) = &options.mountpoint {
-        println!("files           {}", mountpoint.display());
+        text += &format!("files           {}\n", mountpoint.display());
     }
-    println!("ready");
+    print(&(text + "ready\n"))
 }
 
 /// Creates the devices that the arguments name, in the order in which they name them.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::args::Wait;
 use super::change::{name_word, of};
 use super::failure::Failure;
+use super::output::{print, print_json};
 use super::report::infos;
 use crate::control::{Client, ClientError};
 
@@ -29,10 +30,9 @@ pub(super) fn run(client: &mut Client, args: &Wait) -> Result<(), Failure> {
         event = answer.trim_end().parse().map_err(|_| ClientError::BadAnswer)?;
     }
     match args.output.json {
-        true => super::print_json(&Event { name, event }),
-        false => println!("{event}"),
+        true => print_json(&Event { name, event }),
+        false => print(&format!("{event}\n")),
     }
-    Ok(())
 }
 
 /// The event number of a device.

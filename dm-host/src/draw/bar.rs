@@ -55,3 +55,6 @@ pub(super) fn columns(segments: &[Segment], total: usize) -> Vec<Column> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

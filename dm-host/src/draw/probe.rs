@@ -95,3 +95,6 @@ impl Found {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

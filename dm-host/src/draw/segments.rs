@@ -75,3 +75,6 @@ pub(super) fn of_device(layout: &Layout, device: usize) -> Vec<Segment> {
     }
     segments
 }
+
+#[cfg(test)]
+mod tests;

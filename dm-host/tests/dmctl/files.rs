@@ -165,6 +165,22 @@ fn has_news(file: &File, milliseconds: i64) -> bool {
 }
 
 #[test]
+fn what_a_daemon_that_died_left_mounted_is_replaced() {
+    let Some(daemon) = mount() else { return };
+    let (folder, _) = daemon.stop(rustix::process::Signal::KILL);
+    let gone = std::fs::metadata(folder.path("dm")).unwrap_err();
+    assert_eq!(gone.raw_os_error(), Some(libc::ENOTCONN));
+    let daemon = Daemon::start(folder, &["mount", "dm"]).unwrap_or_else(|said| panic!("{said:?}"));
+    assert_eq!(std::fs::read_to_string(daemon.folder.path("dm/control")).unwrap(), "");
+    // One that is ended properly leaves an empty directory, even one that is in use.
+    let open = File::open(daemon.folder.path("dm/control")).unwrap();
+    let (folder, status) = daemon.stop(rustix::process::Signal::TERM);
+    assert!(status.success());
+    assert_eq!(std::fs::read_dir(folder.path("dm")).unwrap().count(), 0);
+    drop(open);
+}
+
+#[test]
 fn poll_wakes_at_each_event() {
     let Some(daemon) = mount() else { return };
     daemon.dmctl(["create", "foo", "--table", "0 8 zero"]).ok();

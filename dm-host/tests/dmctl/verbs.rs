@@ -263,6 +263,27 @@ fn arguments_that_make_no_sense_end_with_2() {
 }
 
 #[test]
+fn readers_may_have_enough() {
+    let daemon = Daemon::serve();
+    let lines: String = (0..10_000).map(|n| format!("{} 8 zero\n", n * 8)).collect();
+    let file = daemon.folder.file("t", &lines);
+    daemon.dmctl(["create", "foo", "--table-file", &file]).ok();
+    let dmctl = format!("{DMCTL} --dir {}", daemon.folder.path("run").display());
+    let bad = daemon.folder.file("bad", &lines.replace("zero", "zoro"));
+    for command in ["table foo", "table --json", "status", &format!("check {bad} 2>&1")] {
+        let line = format!("set +o pipefail; {dmctl} {command} | head -c 10 > /dev/null");
+        crate::support::sh(&line);
+        let full =
+            run(Command::new("bash").args(["-c", &format!("{dmctl} {command} > /dev/full")]), "");
+        if !command.starts_with("check") {
+            let expected =
+                "dmctl: cannot write the standard output: No space left on device (os error 28)\n";
+            assert_eq!((full.code, full.err.as_str()), (Some(1), expected));
+        }
+    }
+}
+
+#[test]
 fn completions_know_the_verbs() {
     for (shell, word) in
         [("bash", "_dmctl()"), ("zsh", "#compdef dmctl"), ("fish", "complete -c dmctl")]
