@@ -15,5 +15,6 @@ mod mount;
 mod node;
 mod polls;
 mod text_file;
+mod tree;
 
 pub use mount::{Mount, MountError};

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
-use super::filesystem::ControlFilesystem;
+use super::tree::ControlFilesystem;
 use crate::Mapper;
 
 /// The control filesystem, mounted. Dropping it unmounts it.
