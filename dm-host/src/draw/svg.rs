@@ -121,7 +121,7 @@ fn bands(
                 writeln!(
                     out,
                     "<path d=\"M{from_x} {top}C{from_x} {middle} {x} {middle} {x} {bottom}H{}\
-                     C{1} {middle} {0} {middle} {0} {top}Z\" fill=\"{2}\" fill-opacity=\"0.35\"/>",
+                     C{0} {middle} {1} {middle} {1} {top}Z\" fill=\"{2}\" fill-opacity=\"0.35\"/>",
                     x + width,
                     from_x + from_width,
                     of_line(line, layout.lines.len()),
