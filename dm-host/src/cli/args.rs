@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand, ValueHint};
 
+use crate::EngineChoice;
+
 /// Maps block devices without the kernel.
 ///
 /// A daemon (`dmctl serve`, or `dmctl mount DIR`) holds the devices; the other verbs talk to it.
@@ -75,6 +77,9 @@ pub(super) struct Serve {
     /// A device to create at once, of the table in a file; may be given again
     #[arg(long, value_name = "NAME=FILE")]
     pub(super) table: Vec<String>,
+    /// What reads and writes the disks: auto, io_uring or threads
+    #[arg(long, value_name = "ENGINE", default_value_t)]
+    pub(super) engine: EngineChoice,
     /// Serve NBD on a TCP address of this machine too, such as 127.0.0.1:10809
     #[arg(long, value_name = "ADDRESS")]
     pub(super) tcp: Option<std::net::SocketAddr>,

@@ -27,7 +27,7 @@ pub(super) fn run(
         dir: dir.clone(),
         mountpoint: mountpoint.clone(),
         tcp: args.tcp,
-        host: HostOptions::default(),
+        host: HostOptions { engine: args.engine },
     };
     let daemon = Daemon::start(&options)?;
     let served = create_devices(&dir, args).and_then(|()| announce(&daemon, &options));

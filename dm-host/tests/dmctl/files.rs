@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use dm_proc_shim::testing::{DEVICE_SECTORS, Refusal, SCRIPTS, Surface, run};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use crate::support::{Daemon, Folder, sh};
+use crate::support::{Daemon, Folder, not_tested, sh};
 
 /// A daemon with the control filesystem in `dm`. Where the system mounts nothing for this user, it
 /// is checked that `dmctl mount` says so, and the test has nothing else to look at.
@@ -23,7 +23,7 @@ pub(crate) fn mount() -> Option<Daemon> {
             assert!(usable.is_err(), "/dev/fuse can be opened, and yet: {}", said.err);
             let expected = "dmctl: cannot mount the control filesystem on dm: ";
             assert!(said.err.starts_with(expected), "{}", said.err);
-            eprintln!("NOT TESTED: the control filesystem. This user may mount none: {}", said.err);
+            not_tested("the control filesystem, as this user may mount none");
             None
         }
     }
@@ -242,6 +242,31 @@ fn a_suspended_device_holds_back_only_its_own_data() {
     assert!(waiting.iter().any(|thread| !thread.is_finished()));
     std::fs::write(dm.join("held/state"), "resume\n").unwrap();
     waiting.into_iter().for_each(|thread| thread.join().unwrap());
+}
+
+#[test]
+fn a_daemon_that_ends_lets_held_requests_go() {
+    let Some(daemon) = mount() else { return };
+    let disk = daemon.folder.disk("a.img", 64);
+    daemon.dmctl(["create", "foo", "--table", &format!("0 64 linear {disk} 0")]).ok();
+    daemon.dmctl(["suspend", "foo"]).ok();
+    daemon.dmctl(["load", "foo", "--table", "0 64 error"]).ok();
+    let data = File::options().write(true).open(daemon.folder.path("dm/foo/data")).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let held = std::thread::spawn(move || {
+        tell.send(std::fs::read_link("/proc/thread-self").unwrap()).unwrap();
+        data.write_all_at(&[3; 512], 0).unwrap();
+    });
+    let stat = PathBuf::from("/proc").join(told.recv().unwrap()).join("stat");
+    // Until it sleeps, which it can only do in the write.
+    let is_running = || std::fs::read_to_string(&stat).unwrap().contains(") R ");
+    while is_running() {
+        std::thread::yield_now();
+    }
+    let (_folder, status) = daemon.stop(rustix::process::Signal::TERM);
+    assert!(status.success());
+    held.join().unwrap();
+    assert_eq!(crate::support::bytes_at(&disk, 0, 512), [3; 512]);
 }
 
 #[test]

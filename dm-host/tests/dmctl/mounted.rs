@@ -1,7 +1,7 @@
 //! A real file system on `data`.
 
 use crate::files::mount;
-use crate::support::{Daemon, is_root, sh};
+use crate::support::{Daemon, is_root, not_tested, sh};
 
 /// A device of lines and stripes over two disks; returns the path of its data.
 fn volume(daemon: &Daemon) -> String {
@@ -48,7 +48,7 @@ fn mkfs_copy_and_check_through_the_file() {
 #[test]
 fn a_loop_device_on_the_file_is_mounted() {
     if !is_root() {
-        eprintln!("NOT TESTED: a loop mount, which needs root. The same without one is tested.");
+        not_tested("a loop mount, which needs root; the same goes through the file instead");
         return mkfs_copy_and_check_through_the_file();
     }
     let Some(daemon) = mount() else { return };

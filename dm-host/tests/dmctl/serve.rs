@@ -115,6 +115,16 @@ dmctl: --concise: the table has 1 error
 }
 
 #[test]
+fn the_engine_is_a_choice() {
+    let daemon = start(Folder::new(), &["serve", "--engine", "threads"]);
+    let a = daemon.folder.disk("a.img", 64);
+    daemon.dmctl(["create", "foo", "--table", &format!("0 64 linear {a} 0")]).ok();
+    let said = daemon.dmctl(["serve", "--engine", "warp"]);
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("expected auto, io_uring or threads"), "{}", said.err);
+}
+
+#[test]
 fn tcp_is_for_this_machine_alone() {
     let said = refusal(Folder::new(), &["serve", "--tcp", "0.0.0.0:0"]);
     assert!(said.starts_with("dmctl: cannot serve NBD on 0.0.0.0:0: "), "{said}");

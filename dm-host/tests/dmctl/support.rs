@@ -57,6 +57,12 @@ pub(crate) fn sh(line: &str) -> String {
     run(Command::new("bash").args(["-euo", "pipefail", "-c", line]), "").ok()
 }
 
+/// Says what a test could not look at, also where the test passes: past the harness, which keeps
+/// quiet about those.
+pub(crate) fn not_tested(what: &str) {
+    let _ = writeln!(std::io::stderr(), "NOT TESTED: {what}");
+}
+
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
