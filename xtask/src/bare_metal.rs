@@ -11,14 +11,8 @@ use crate::{rust_src, shell};
 pub(crate) const TARGET: &str = "x86_64-unknown-none";
 
 /// The crates that need no operating system, lowest layer first.
-const CRATES: &[&str] = &[
-    "dm-sync",
-    "dm-table",
-    "dm-btree",
-    "dm-targets",
-    "dm-core",
-    "dm-proc-shim",
-];
+const CRATES: &[&str] =
+    &["dm-sync", "dm-table", "dm-btree", "dm-targets", "dm-core", "dm-proc-shim"];
 
 /// Where `core` and `alloc` for [`TARGET`] come from.
 pub(crate) enum Core {
@@ -32,13 +26,8 @@ pub(crate) enum Core {
 pub(crate) fn run() -> Result<(), Failure> {
     let core = provide()?;
     for name in CRATES {
-        let mut cargo = shell::cargo(&[
-            "rustc",
-            "--lib",
-            "--no-default-features",
-            "--target",
-            TARGET,
-        ]);
+        let mut cargo =
+            shell::cargo(&["rustc", "--lib", "--no-default-features", "--target", TARGET]);
         cargo.args(["--package", name]);
         if let Core::Source(library) = &core {
             cargo.arg("-Zbuild-std=core,alloc");
@@ -47,9 +36,7 @@ pub(crate) fn run() -> Result<(), Failure> {
             cargo.env("RUSTC_BOOTSTRAP", "1");
             cargo.env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
             // Build scripts look at that permission too: elsewhere, so that the host's build stays.
-            cargo
-                .arg("--target-dir")
-                .arg(shell::scratch().join("bare-metal"));
+            cargo.arg("--target-dir").arg(shell::scratch().join("bare-metal"));
         }
         shell::run(cargo.args(["--", "-D", "warnings"]))?;
     }

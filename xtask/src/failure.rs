@@ -39,11 +39,7 @@ pub(crate) enum Failure {
         target = crate::bare_metal::TARGET,
         wanted = wanted.display(),
     )]
-    NoCore {
-        release: String,
-        why: String,
-        wanted: PathBuf,
-    },
+    NoCore { release: String, why: String, wanted: PathBuf },
 
     #[error(
         "Debian's rust-src must be of rustc's own release, {release}; the archive has {}",

@@ -29,9 +29,7 @@ pub(crate) struct Toolchain {
 impl Toolchain {
     pub(crate) fn find() -> Result<Self, Failure> {
         let version = shell::read(&mut shell::command("rustc", &["--version", "--verbose"]))?;
-        let release = version
-            .lines()
-            .find_map(|line| line.strip_prefix("release: "));
+        let release = version.lines().find_map(|line| line.strip_prefix("release: "));
         let sysroot = shell::read(&mut shell::command("rustc", &["--print", "sysroot"]))?;
         Ok(Self {
             release: release.ok_or(Failure::NoRelease)?.to_owned(),
@@ -46,9 +44,7 @@ impl Toolchain {
     /// The source, if it is in the toolchain or was fetched before.
     pub(crate) fn source(&self) -> Option<PathBuf> {
         let places = [self.rustlib().join(IN_RUSTLIB), self.fetched()];
-        places
-            .into_iter()
-            .find(|library| library.join("Cargo.lock").is_file())
+        places.into_iter().find(|library| library.join("Cargo.lock").is_file())
     }
 
     fn fetched(&self) -> PathBuf {
@@ -63,21 +59,11 @@ impl Toolchain {
         apt.run("apt-get", &["--quiet=2", "update"])?;
         let offered = shell::read(&mut apt.command("apt-cache", &["madison", "rust-src"]))?;
         let version = matching(&offered, &self.release)?;
-        apt.run(
-            "apt-get",
-            &["--quiet=2", "download", &format!("rust-src={version}")],
-        )?;
+        apt.run("apt-get", &["--quiet=2", "download", &format!("rust-src={version}")])?;
 
         let package = only_deb(&work)?;
-        shell::run(
-            shell::command("dpkg-deb", &["--extract"])
-                .arg(package)
-                .arg(&work),
-        )?;
-        let unpacked = work
-            .join("usr/src")
-            .join(format!("rustc-{}", self.release))
-            .join("library");
+        shell::run(shell::command("dpkg-deb", &["--extract"]).arg(package).arg(&work))?;
+        let unpacked = work.join("usr/src").join(format!("rustc-{}", self.release)).join("library");
         let library = self.fetched();
         create_folder(library.parent().unwrap_or(&library))?;
         fs::rename(&unpacked, &library).map_err(file(&unpacked))?;
@@ -102,9 +88,8 @@ impl<'a> PrivateApt<'a> {
         create_folder(&folder.join("lists/partial"))?;
         create_folder(&folder.join("cache/archives/partial"))?;
         let list = folder.join("sources.list");
-        let lines = archives
-            .iter()
-            .map(|uri| format!("deb [signed-by={KEYRING}] {uri} {SUITE} main\n"));
+        let lines =
+            archives.iter().map(|uri| format!("deb [signed-by={KEYRING}] {uri} {SUITE} main\n"));
         fs::write(&list, lines.collect::<String>()).map_err(file(&list))?;
         Ok(Self { folder })
     }
@@ -125,9 +110,7 @@ impl<'a> PrivateApt<'a> {
             command.arg(format!("{option}={}", self.folder.join(place).display()));
         }
         // As root, apt would download as a user who cannot write to this folder.
-        command
-            .args(["--option", "APT::Sandbox::User=root"])
-            .current_dir(self.folder);
+        command.args(["--option", "APT::Sandbox::User=root"]).current_dir(self.folder);
         command
     }
 }
@@ -138,10 +121,7 @@ impl<'a> PrivateApt<'a> {
 fn archives(uris: &str) -> Vec<&str> {
     let mut archives = Vec::new();
     for line in uris.lines() {
-        let Some(uri) = line
-            .split('\'')
-            .nth(1)
-            .and_then(|uri| uri.strip_suffix("/InRelease"))
+        let Some(uri) = line.split('\'').nth(1).and_then(|uri| uri.strip_suffix("/InRelease"))
         else {
             continue;
         };
@@ -159,33 +139,23 @@ fn archives(uris: &str) -> Vec<&str> {
 ///
 /// A line is `rust-src | <version> | <archive>`; a version, `<release>+dfsg1-2~bpo13+1`.
 fn matching<'a>(madison: &'a str, release: &str) -> Result<&'a str, Failure> {
-    let versions = madison
-        .lines()
-        .filter_map(|line| line.split('|').nth(1))
-        .map(str::trim);
+    let versions = madison.lines().filter_map(|line| line.split('|').nth(1)).map(str::trim);
     let of_release = |version: &&str| {
         let rest = version.strip_prefix(release);
         rest.is_some_and(|rest| rest.starts_with(['+', '-']))
     };
-    versions
-        .clone()
-        .find(of_release)
-        .ok_or_else(|| Failure::NoMatchingSource {
-            release: release.to_owned(),
-            found: versions.map(str::to_owned).collect(),
-        })
+    versions.clone().find(of_release).ok_or_else(|| Failure::NoMatchingSource {
+        release: release.to_owned(),
+        found: versions.map(str::to_owned).collect(),
+    })
 }
 
 /// The one package file in a folder that something was just downloaded to.
 fn only_deb(folder: &Path) -> Result<PathBuf, Failure> {
-    let files = fs::read_dir(folder)
-        .map_err(file(folder))?
-        .filter_map(Result::ok);
-    let mut debs = files
-        .map(|file| file.path())
-        .filter(|path| path.extension().is_some_and(|e| e == "deb"));
-    debs.next()
-        .ok_or_else(|| file(folder)(std::io::ErrorKind::NotFound.into()))
+    let files = fs::read_dir(folder).map_err(file(folder))?.filter_map(Result::ok);
+    let mut debs =
+        files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "deb"));
+    debs.next().ok_or_else(|| file(folder)(std::io::ErrorKind::NotFound.into()))
 }
 
 fn create_folder(path: &Path) -> Result<(), Failure> {
@@ -200,10 +170,7 @@ fn remove(path: &Path) -> Result<(), Failure> {
 }
 
 fn file(path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    move |source| Failure::File {
-        path: path.to_owned(),
-        source,
-    }
+    move |source| Failure::File { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

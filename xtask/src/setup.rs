@@ -23,24 +23,12 @@ const TOOLS: &[Tool] = &[
     tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
     tool("mkfs.xfs", "xfsprogs", "a file system on a mapped device"),
     tool("bonnie++", "bonnie++", "the proposal's own benchmark"),
-    tool(
-        "fusermount3",
-        "fuse3",
-        "mounting the control filesystem without root",
-    ),
-    tool(
-        "valgrind",
-        "valgrind",
-        "counting instructions, memory errors",
-    ),
+    tool("fusermount3", "fuse3", "mounting the control filesystem without root"),
+    tool("valgrind", "valgrind", "counting instructions, memory errors"),
 ];
 
 const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {
-    Tool {
-        program,
-        package,
-        why,
-    }
+    Tool { program, package, why }
 }
 
 /// Installs what is missing, and says what and why; fails, saying what to install, where it cannot.
@@ -58,12 +46,7 @@ fn packages() -> Result<(), Failure> {
         eprintln!("setup: every program the tests run is here");
         return Ok(());
     }
-    for Tool {
-        program,
-        package,
-        why,
-    } in &missing
-    {
+    for Tool { program, package, why } in &missing {
         eprintln!("setup: {program} is missing ({why}), and is in the package {package}");
     }
     if !shell::has("apt-get") {
@@ -117,11 +100,7 @@ fn sudo() -> Option<&'static [&'static str]> {
 fn apt_get(sudo: &[&str]) -> Command {
     let words = [sudo, &["env", "DEBIAN_FRONTEND=noninteractive", "apt-get"]].concat();
     let mut command = shell::command(words[0], &words[1..]);
-    command.args([
-        "--quiet=2",
-        "--option=DPkg::Lock::Timeout=300",
-        "--option=DPkg::Use-Pty=0",
-    ]);
+    command.args(["--quiet=2", "--option=DPkg::Lock::Timeout=300", "--option=DPkg::Use-Pty=0"]);
     command
 }
 
@@ -132,10 +111,7 @@ fn component(command: &str, component: &'static str) -> Result<(), Failure> {
         return Ok(());
     }
     eprintln!("setup: `cargo {command}` is missing, adding rustup's {component}");
-    let added = shell::run(&mut shell::command(
-        "rustup",
-        &["component", "add", component],
-    ));
+    let added = shell::run(&mut shell::command("rustup", &["component", "add", component]));
     if added.is_ok() && here() {
         return Ok(());
     }

@@ -37,33 +37,22 @@ pub(crate) fn command(program: impl Into<OsString>, args: &[&str]) -> Command {
 /// Runs a program to its end; what it prints appears as it prints it.
 pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     eprintln!("$ {}", words(command));
-    let status = command.status().map_err(|source| Failure::Start {
-        command: words(command),
-        source,
-    })?;
+    let status =
+        command.status().map_err(|source| Failure::Start { command: words(command), source })?;
     if status.success() {
         return Ok(());
     }
-    Err(Failure::Exit {
-        command: words(command),
-        status,
-    })
+    Err(Failure::Exit { command: words(command), status })
 }
 
 /// Runs a program to its end, and returns what it wrote to its standard output.
 pub(crate) fn read(command: &mut Command) -> Result<String, Failure> {
     let output = command.stderr(Stdio::inherit()).output();
-    let output = output.map_err(|source| Failure::Start {
-        command: words(command),
-        source,
-    })?;
+    let output = output.map_err(|source| Failure::Start { command: words(command), source })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    Err(Failure::Exit {
-        command: words(command),
-        status: output.status,
-    })
+    Err(Failure::Exit { command: words(command), status: output.status })
 }
 
 /// Whether a program runs and succeeds; what it prints is dropped.
@@ -89,16 +78,10 @@ fn words(command: &Command) -> String {
     let set = command.get_envs().filter(|(name, _)| *name != "PATH");
     let set = set.filter_map(|(name, value)| {
         let value = value?.to_string_lossy();
-        let value = if value.contains(' ') {
-            format!("'{value}'")
-        } else {
-            value.into_owned()
-        };
+        let value = if value.contains(' ') { format!("'{value}'") } else { value.into_owned() };
         Some(format!("{}={value}", name.to_string_lossy()))
     });
-    let program = Path::new(command.get_program())
-        .file_name()
-        .unwrap_or_default();
+    let program = Path::new(command.get_program()).file_name().unwrap_or_default();
     let words = [program].into_iter().chain(command.get_args());
     let words = words.map(|word| word.to_string_lossy().into_owned());
     set.chain(words).collect::<Vec<_>>().join(" ")

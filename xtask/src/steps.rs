@@ -27,35 +27,13 @@ pub(crate) const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         what: "no warning in any target of any crate",
-        run: || {
-            cargo(&[
-                "clippy",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-D",
-                "warnings",
-            ])
-        },
+        run: || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
-    Step {
-        name: "doc",
-        what: "the documentation builds without a warning",
-        run: doc,
-    },
+    Step { name: "doc", what: "the documentation builds without a warning", run: doc },
     Step {
         name: "test",
         what: "unit, property and integration tests; the examples build",
-        run: || {
-            cargo(&[
-                "test",
-                "--workspace",
-                "--lib",
-                "--bins",
-                "--tests",
-                "--examples",
-            ])
-        },
+        run: || cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--examples"]),
     },
     Step {
         name: "doctest",
@@ -71,11 +49,7 @@ pub(crate) const STEPS: &[Step] = &[
 
 /// Runs these steps (all of them, when none is named) and prints how each went.
 pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failure> {
-    let chosen: Vec<&Step> = if only.is_empty() {
-        STEPS.iter().collect()
-    } else {
-        only.to_vec()
-    };
+    let chosen: Vec<&Step> = if only.is_empty() { STEPS.iter().collect() } else { only.to_vec() };
     let begin = Instant::now();
     let mut summary = Vec::new();
     let mut failed = Vec::new();

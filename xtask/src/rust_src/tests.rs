@@ -40,11 +40,5 @@ fn an_archive_is_named_once_and_not_for_its_fixes() {
 'http://archive.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' e 0 \n\
 'http://flat.example/repo/./InRelease' f 0 \n\
 noise\n";
-    assert_eq!(
-        archives(URIS),
-        [
-            "http://archive.example/debian",
-            "https+mirror://other.example/x"
-        ]
-    );
+    assert_eq!(archives(URIS), ["http://archive.example/debian", "https+mirror://other.example/x"]);
 }
