@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use lexopt::prelude::*;
 
 use crate::failure::Failure;
+use crate::kernel;
 use crate::steps::{STEPS, Step};
 
 /// What to do.
@@ -16,6 +17,8 @@ pub(crate) enum Chore {
         only: Vec<&'static Step>,
         keep_going: bool,
     },
+    /// Something with the Linux kernel module.
+    Kernel(kernel::Chore),
     /// One benchmark, or all of them, and arguments for it.
     Bench {
         name: Option<String>,
@@ -28,6 +31,8 @@ pub(crate) fn help() -> String {
 cargo xtask test [--only STEP[,STEP]...] [--keep-going]   every check, or only these
 cargo xtask setup                                         install what the checks need
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
+cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
+cargo xtask kernel test|bench [--kernel VERSION]          the same, and run it in a virtual machine
 
 The steps of `test`, in order; it stops at the first that fails, unless told to keep going:
 "
@@ -46,6 +51,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "setup" => none_left(args, Chore::Setup),
             "test" => test(args),
             "bench" => bench(args),
+            "kernel" => kernel::parse(args).map(Chore::Kernel),
             other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
         },
         Some(other) => Err(other.unexpected().into()),

@@ -53,6 +53,9 @@ pub(crate) enum Failure {
     #[error("`rustc --version --verbose` names no release")]
     NoRelease,
 
+    #[error(transparent)]
+    Kernel(#[from] crate::kernel::KernelFailure),
+
     #[error("steps that failed: {0}")]
     Steps(String),
 }

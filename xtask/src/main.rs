@@ -10,6 +10,7 @@ use failure::Failure;
 mod bare_metal;
 mod cli;
 mod failure;
+mod kernel;
 mod rust_src;
 mod setup;
 mod shell;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Chore::Setup => setup::run(),
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
+        Chore::Kernel(chore) => kernel::run(&chore),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::{bare_metal, shell};
 
 /// A program the tests run, the Debian package that has it, and what it is for.
-struct Tool {
+pub(crate) struct Tool {
     program: &'static str,
     package: &'static str,
     why: &'static str,
@@ -27,21 +27,21 @@ const TOOLS: &[Tool] = &[
     tool("valgrind", "valgrind", "counting instructions, memory errors"),
 ];
 
-const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {
+pub(crate) const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {
     Tool { program, package, why }
 }
 
 /// Installs what is missing, and says what and why; fails, saying what to install, where it cannot.
 pub(crate) fn run() -> Result<(), Failure> {
-    packages()?;
+    packages(TOOLS)?;
     component("fmt", "rustfmt")?;
     component("clippy", "clippy")?;
     bare_metal::provide().map(|core| eprintln!("setup: core for {}: {core}", bare_metal::TARGET))
 }
 
 /// Installs the packages of the programs that are missing.
-fn packages() -> Result<(), Failure> {
-    let missing = missing(shell::has);
+pub(crate) fn packages(tools: &'static [Tool]) -> Result<(), Failure> {
+    let missing = missing(tools, shell::has);
     if missing.is_empty() {
         eprintln!("setup: every program the tests run is here");
         return Ok(());
@@ -83,9 +83,9 @@ fn programs(missing: &[&Tool]) -> String {
     names.join(", ")
 }
 
-/// Those tools whose program `has` does not find.
-fn missing(has: impl Fn(&str) -> bool) -> Vec<&'static Tool> {
-    TOOLS.iter().filter(|tool| !has(tool.program)).collect()
+/// Those of the tools whose program `has` does not find.
+fn missing(tools: &'static [Tool], has: impl Fn(&str) -> bool) -> Vec<&'static Tool> {
+    tools.iter().filter(|tool| !has(tool.program)).collect()
 }
 
 /// What to write before a command that needs root: nothing, or sudo where it asks for no password.

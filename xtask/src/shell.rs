@@ -63,7 +63,14 @@ pub(crate) fn succeeds(command: &mut Command) -> bool {
 
 /// Whether a program of this name is on the path, or where only root looks.
 pub(crate) fn has(program: &str) -> bool {
-    env::split_paths(&path()).any(|folder| folder.join(program).is_file())
+    find(program).is_some()
+}
+
+/// Where a program of this name is, on the path or where only root looks.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = path();
+    let mut places = env::split_paths(&path).map(|folder| folder.join(program));
+    places.find(|place| place.is_file())
 }
 
 /// The caller's path, then [`SYSTEM_PROGRAMS`].

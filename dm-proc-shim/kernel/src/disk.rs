@@ -282,7 +282,8 @@ unsafe extern "C" fn dmrs_rs_disk_text(
     let mut out = Bounded { text, length: 0 };
     // What has no room is left out.
     let _ = match kind {
-        0 => out.write_str(disk.device.name().as_str()),
+        // The name that the node was made by is the one to take it away by.
+        0 => out.write_str(disk.name.as_str()),
         1 => match disk.device.uuid() {
             Some(uuid) => out.write_str(uuid.as_str()),
             None => Ok(()),

@@ -1,0 +1,187 @@
+# Run in the guest by `cargo xtask kernel test`. Says ALL-GOOD at its end, or what failed.
+
+C=/proc/device-mapper/control P=/proc/device-mapper D=/dev/device-mapper
+bad=
+fail() { echo "FAIL: $*"; bad=1; }
+ok() { echo "ok: $*"; }
+part() { echo "== $* ($(cut -d' ' -f1 /proc/uptime) s)"; }
+# must COMMAND..: it succeeds. mustnt COMMAND..: it fails.
+must() { "$@" >/tmp/out 2>&1 || { tail -5 /tmp/out; fail "$*"; }; }
+mustnt() { if "$@" >/tmp/out 2>&1; then fail "succeeded: $*"; fi; }
+# A command for control, and a table for a device: framed, so that its errors come with the write.
+control() { echo "$*" > $C; }
+table() { { echo begin; cat; echo end; } > $P/$1 || { cat $P/$1; return 1; }; }
+same() { cmp -s -n 25165824 /tmp/data $1; }
+fill() { dd if=/tmp/data of=$1 bs=1M conv=fsync 2>/dev/null; }
+random() { dd if=/dev/urandom of=/tmp/data bs=1M count=24 2>/dev/null; }
+number() { cut -d: -f1 /sys/block/$1/dev; }
+
+must insmod /dmrs.ko
+must modprobe brd rd_nr=4 rd_size=65536
+for module in dm-mod dm-flakey xfs ext4; do modprobe $module 2>/dev/null; done
+
+part what is refused
+mustnt control remove nosuch
+mustnt control create control
+must control create a
+mustnt control create a
+echo '0 10 linaer 1:0 0' > /tmp/t; mustnt table a < /tmp/t
+grep -q '2:6: unknown target type.*did you mean `linear`' $P/a || fail "no reason in the file"
+echo '0 10 linear /dev/device-mapper/a 0' > /tmp/t; mustnt table a < /tmp/t
+echo "0 10 linear $(number dmr-0):0 0" > /tmp/t; mustnt table a < /tmp/t
+echo '0 200000 linear 1:0 0' > /tmp/t; mustnt table a < /tmp/t
+mustnt mount /dev/device-mapper/a /mnt
+must control remove a
+[ -z "$(cat $C)" ] || fail "a device is left"
+
+part the proposal, as written
+must control create foo 7
+[ -b $D/foo ] || fail "no node"
+echo 'begin
+0 1000 linear 1 0 100
+1000 24 io-err
+end' > $P/foo || fail "the table"
+[ "$(blockdev --getsz $D/foo)" = 1024 ] || fail "size $(blockdev --getsz $D/foo)"
+must dd if=$D/foo of=/dev/null bs=4k count=125 iflag=direct
+mustnt dd if=$D/foo of=/dev/null bs=4k skip=125 iflag=direct
+[ "$(cat /sys/block/dmr-7/dm/name)" = foo ] && [ "$(cat /sys/block/dmr-7/dm/suspended)" = 0 ] || fail sysfs
+[ -d /sys/block/ram0/holders/dmr-7 ] && [ -d /sys/block/dmr-7/slaves/ram0 ] || fail holders
+must control rename foo bar
+[ -b $D/bar ] && [ ! -e $D/foo ] && [ -e $P/bar ] && [ ! -e $P/foo ] || fail "nodes of a renamed device"
+must control remove bar
+[ ! -e $D/bar ] && [ ! -e $P/bar ] && [ ! -e /sys/block/dmr-7 ] || fail "nodes of a removed device"
+
+part layout, against the stock device mapper
+printf '0 20000 linear /dev/ram0 3\n20000 30000 linear /dev/ram1 77\n' > /tmp/linear
+echo '0 196608 striped 3 32 /dev/ram0 0 /dev/ram1 8 /dev/ram2 64' > /tmp/striped
+for kind in linear striped; do
+    random; must /bin/dmsetup create stock /tmp/$kind; must fill /dev/mapper/stock; must /bin/dmsetup remove stock
+    must control create ours; must table ours < /tmp/$kind
+    same $D/ours && ok "$kind: stock's read by ours" || fail "$kind: stock's read by ours"
+    random; must fill $D/ours; must control remove ours
+    must /bin/dmsetup create stock /tmp/$kind
+    same /dev/mapper/stock && ok "$kind: ours read by stock" || fail "$kind: ours read by stock"
+    must /bin/dmsetup remove stock
+done
+
+part file systems
+printf '0 100000 linear /dev/ram0 3\n100000 100000 linear /dev/ram1 77\n200000 100000 linear /dev/ram2 8\n300000 100001 linear /dev/ram3 0\n' > /tmp/linear
+echo '0 400000 striped 4 32 /dev/ram0 0 /dev/ram1 8 /dev/ram2 64 /dev/ram3 0' > /tmp/striped
+for kind in linear striped; do for fs in ext4 xfs; do
+    must control create f; must table f < /tmp/$kind
+    case $fs in
+        ext4) must /bin/mke2fs -q -t ext4 $D/f ;;
+        xfs) must /bin/mkfs.xfs -q -f --unsupported $D/f ;;
+    esac
+    must mount -t $fs $D/f /mnt
+    mustnt control remove f
+    mustnt rmmod dmrs
+    must cp /tmp/data /mnt/data; must cp -r /bin /mnt/bin
+    must umount /mnt; must mount -t $fs $D/f /mnt
+    must cmp -s /tmp/data /mnt/data; must cmp -s /bin/busybox /mnt/bin/busybox
+    must umount /mnt
+    case $fs in
+        ext4) must /bin/e2fsck -fn $D/f ;;
+        xfs) must /bin/xfs_repair -n $D/f ;;
+    esac
+    must control remove f; ok "$fs on $kind"
+done; done
+
+part verified I/O across lines
+awk 'BEGIN { for (i = 0; i < 500; i++) print i * 8, 8, "linear /dev/ram" i % 4, i * 8 }' > /tmp/many
+must control create v; must table v < /tmp/many
+must /bin/fio --name=lines --filename=$D/v --rw=randwrite --bsrange=4k-64k --direct=1 --ioengine=libaio \
+    --iodepth=16 --size=2000k --verify=crc32c --do_verify=1
+
+part suspend, load and resume under verified I/O
+/bin/fio --name=cycles --filename=$D/v --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=16 \
+    --size=2000k --time_based --runtime=${CYCLES_SECONDS:-10} --verify=crc32c > /tmp/fio 2>&1 &
+fio=$! cycles=0
+sleep 1
+while kill -0 $fio 2>/dev/null; do
+    control suspend v || fail suspend
+    table v < /tmp/many || fail load
+    control resume v || fail resume
+    cycles=$((cycles + 1))
+done
+wait $fio && [ $cycles -gt 20 ] && ok "$cycles cycles" || { cat /tmp/fio; fail "after $cycles cycles"; }
+must control suspend v
+[ "$(cat /sys/block/dmr-0/dm/suspended)" = 1 ] || fail "sysfs says it is not suspended"
+dd if=$D/v of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null & reader=$!
+sleep 1; kill -0 $reader 2>/dev/null && ok held || fail "not held"
+must control resume v; wait $reader && ok released || fail released
+must control remove v
+
+part many devices
+awk 'BEGIN { for (i = 0; i < 200; i++) print "create m" i }' > /tmp/commands
+must cp /tmp/commands $C; [ "$(ls $D | wc -l)" = 200 ] || fail "$(ls $D | wc -l) devices of 200"
+sed s/create/remove/ /tmp/commands > /tmp/back; must cp /tmp/back $C
+[ -z "$(ls $D 2>/dev/null)" ] || fail "devices are left"
+
+part a table of 100,000 lines
+awk 'BEGIN { for (i = 0; i < 100000; i++) print i, 1, "linear /dev/ram" i % 2, 100000 - i }' > /tmp/big
+must control create big; must table big < /tmp/big
+[ "$(blockdev --getsz $D/big)" = 100000 ] || fail size
+dd if=/tmp/data of=$D/big bs=64k count=100 oflag=direct 2>/dev/null || fail write
+cmp -s -n 6553600 /tmp/data $D/big && ok "6 MB through it" || fail content
+must control remove big
+
+part a device below that fails
+printf '0 1000 linear /dev/ram0 0\n1000 1000 error\n2000 1000 linear /dev/ram0 2000\n' > /tmp/t
+must /bin/dmsetup create broken /tmp/t
+must control create b; echo '0 3000 linear /dev/mapper/broken 0' > /tmp/t; must table b < /tmp/t
+must dd if=$D/b of=/dev/null bs=4k count=100 iflag=direct
+mustnt dd if=$D/b of=/dev/null bs=4k skip=125 count=100 iflag=direct
+mustnt dd if=/tmp/data of=$D/b bs=64k count=20 oflag=direct
+must control suspend b; must control resume b
+mustnt /bin/dmsetup remove broken
+must control remove b; must /bin/dmsetup remove broken
+
+part one of ours on another
+printf '0 40000 linear 1:0 0\n40000 40000 linear 1:1 5\n' > /tmp/t
+must control create low; must table low < /tmp/t
+echo '0 60000 striped 2 8 low 0 /dev/device-mapper/low 30000' > /tmp/t
+must control create up; must table up < /tmp/t
+mustnt control remove low
+must fill $D/up; same $D/up && ok "read back" || fail "read back"
+must control remove up; must control remove low
+
+part flushes, discards, zeroes
+mount -t configfs none /sys/kernel/config 2>/dev/null
+modprobe null_blk nr_devices=0; mount -t configfs none /sys/kernel/config 2>/dev/null
+N=/sys/kernel/config/nullb
+for n in n0 n1; do
+    must mkdir $N/$n
+    for set in size=64 memory_backed=1 discard=1 cache_size=4; do echo ${set#*=} > $N/$n/${set%=*}; done
+    echo 1 > $N/$n/power || fail "null_blk $n"
+done
+must control create z; printf '0 50000 linear /dev/n0 0\n50000 50000 linear /dev/n1 0\n' > /tmp/t
+must table z < /tmp/t
+grep -q 'write back' /sys/block/dmr-0/queue/write_cache || fail "no write cache although below has one"
+must fill $D/z; must /bin/blkdiscard $D/z
+[ "$(dd if=$D/z bs=1M 2>/dev/null | tr -d '\0' | wc -c)" = 0 ] && ok discarded || fail discarded
+must fill $D/z; must /bin/blkdiscard --zeroout $D/z
+[ "$(dd if=$D/z bs=1M 2>/dev/null | tr -d '\0' | wc -c)" = 0 ] && ok zeroed || fail zeroed
+# A journal writes with a flush before, and to the medium (FUA).
+must /bin/mke2fs -q -t ext4 $D/z; must mount -t ext4 -o discard $D/z /mnt
+for n in 1 2 3 4 5; do dd if=/tmp/data of=/mnt/$n bs=64k count=8 conv=fsync 2>/dev/null || fail fsync; done
+rm /mnt/1; sync; must umount /mnt; must /bin/e2fsck -fn $D/z
+must control remove z
+rmdir $N/n0 $N/n1
+
+part loading and unloading
+must rmmod dmrs
+turns=0
+while [ $turns -lt 30 ]; do
+    insmod /dmrs.ko && control create x && echo '0 100 zero' > $P/x && control create y &&
+        echo '0 50 linear x 7' > $P/y && dd if=$D/y of=/dev/null 2>/dev/null && rmmod dmrs ||
+        { fail "turn $turns"; break; }
+    turns=$((turns + 1))
+done
+
+part the log
+# The objects of our own cache of requests are counted when it goes with the module.
+dmesg | grep -E 'WARNING|BUG|Oops|hung task|blocked for more|leak|remaining on|Call Trace|dmrs:' |
+    grep -v 'taint' && fail "the log"
+part end
+[ -z "$bad" ] && echo ALL-GOOD

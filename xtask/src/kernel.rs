@@ -1,0 +1,92 @@
+//! The Linux kernel module: built, and tried in a machine of its own.
+
+use std::path::PathBuf;
+
+use lexopt::prelude::*;
+
+use crate::failure::Failure;
+
+mod build;
+mod guest;
+mod packages;
+mod panics;
+
+/// What to do with the module.
+pub(crate) enum Chore {
+    /// Build it for the kernel whose headers are in a folder, or for one of Debian's.
+    Build(Headers),
+    /// Build it, and run its tests in a virtual machine.
+    Test { kernel: String },
+    /// Build it, and measure it there against Linux's own device mapper.
+    Bench { kernel: String },
+}
+
+/// Where the headers are.
+pub(crate) enum Headers {
+    Folder(PathBuf),
+    Debian { kernel: String },
+}
+
+/// Why something about the module failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KernelFailure {
+    #[error("Debian's kernels here are {known}; there is no `{kernel}`")]
+    UnknownKernel { kernel: String, known: String },
+
+    #[error("apt offers no {package}, whose headers and kernel Linux {kernel} is taken from")]
+    NotOffered { package: String, kernel: String },
+
+    #[error("{0} has no headers of a kernel in it: there is no Makefile")]
+    NoHeaders(PathBuf),
+
+    #[error(
+        "code that panics became reachable in the module; either change it so that it cannot \
+         panic, or add it to dm-proc-shim/kernel/panics.txt with the reason why it never does:\n{0}"
+    )]
+    Panics(String),
+
+    #[error("the tests in the guest failed, its log is {0}")]
+    Guest(PathBuf),
+}
+
+pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    let mut chore = None;
+    let mut kernel = packages::KERNELS[0].name.to_owned();
+    let mut folder = None;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Value(word) if chore.is_none() => chore = Some(word.string()?),
+            Long("kernel") => kernel = args.value()?.string()?,
+            Long("kdir") => folder = Some(PathBuf::from(args.value()?)),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    match (chore.as_deref(), folder) {
+        (Some("build"), Some(folder)) => Ok(Chore::Build(Headers::Folder(folder))),
+        (Some("build"), None) => Ok(Chore::Build(Headers::Debian { kernel })),
+        (Some("test"), None) => Ok(Chore::Test { kernel }),
+        (Some("bench"), None) => Ok(Chore::Bench { kernel }),
+        _ => {
+            Err(lexopt::Error::from("expected `kernel build`, `kernel test` or `kernel bench`")
+                .into())
+        }
+    }
+}
+
+pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
+    match chore {
+        Chore::Build(Headers::Folder(folder)) => {
+            // make runs elsewhere.
+            let folder = folder
+                .canonicalize()
+                .map_err(|source| Failure::File { path: folder.clone(), source })?;
+            build::module(&folder).map(|module| println!("{}", module.display()))
+        }
+        Chore::Build(Headers::Debian { kernel }) => {
+            let kernel = packages::provide(kernel)?;
+            build::module(&kernel.headers()).map(|module| println!("{}", module.display()))
+        }
+        Chore::Test { kernel } => guest::run(&packages::provide(kernel)?, "test.sh", 300),
+        Chore::Bench { kernel } => guest::run(&packages::provide(kernel)?, "bench.sh", 1800),
+    }
+}
