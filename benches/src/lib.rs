@@ -3,6 +3,7 @@
 pub mod contender;
 pub mod field;
 pub mod goals;
+pub mod idle;
 pub mod linux;
 pub mod measure;
 pub mod parse;
