@@ -23,12 +23,14 @@ int dmrs_backing_open(struct dmrs_backing *backing, const char *path, u32 major,
 	backing->bdev = dmrs_bdev_get(dev, writable, holder, &backing->handle);
 	if (IS_ERR(backing->bdev))
 		return PTR_ERR(backing->bdev);
-	if (writable && bdev_read_only(backing->bdev)) {
+	if (writable && bdev_read_only(backing->bdev))
+		err = -EROFS;
+	else if (bdev_is_zoned(backing->bdev))
+		err = -EOPNOTSUPP;
+	if (err)
 		dmrs_bdev_put(backing->bdev, writable, holder, backing->handle);
-		return -EROFS;
-	}
 	backing->writable = writable;
-	return 0;
+	return err;
 }
 
 void dmrs_backing_close(struct dmrs_backing *backing)

@@ -96,6 +96,16 @@ static inline void dmrs_limits_commit(struct gendisk *disk, struct queue_limits 
 #endif
 }
 
+/* Limits that stack begin with no limit, and a disk without zones must have none to append to. */
+static inline void dmrs_limits_without_zones(struct queue_limits *limits)
+{
+#if SINCE(6, 13)
+	limits->max_hw_zone_append_sectors = 0;
+#else
+	limits->max_zone_append_sectors = 0;
+#endif
+}
+
 static inline const struct queue_limits *dmrs_limits_of(struct block_device *bdev)
 {
 	return &bdev_get_queue(bdev)->limits;

@@ -134,8 +134,9 @@ void dmrs_disk_bind(struct gendisk *gendisk, u64 sectors, const struct dmrs_limi
 	}
 	if (!limits->write_zeroes)
 		stacked.max_write_zeroes_sectors = 0;
-	/* Nothing here erases securely, or appends to zones. */
+	/* Nothing here erases securely. */
 	stacked.max_secure_erase_sectors = 0;
+	dmrs_limits_without_zones(&stacked);
 	dmrs_limits_commit(gendisk, &stacked, write_cache);
 	set_capacity_and_notify(gendisk, sectors);
 }

@@ -64,6 +64,7 @@ fn why(error: c_int) -> OpenError {
         glue::ELOOP => OpenError::Other(
             "it is a mapped device; use its name, or its node in /dev/device-mapper",
         ),
+        glue::EOPNOTSUPP => OpenError::Other("zoned devices are not supported"),
         _ => OpenError::Other("the kernel refused to open it"),
     }
 }

@@ -140,4 +140,5 @@ pub(crate) const ENODEV: c_int = 19;
 pub(crate) const ENOTBLK: c_int = 15;
 pub(crate) const EROFS: c_int = 30;
 pub(crate) const ELOOP: c_int = 40;
+pub(crate) const EOPNOTSUPP: c_int = 95;
 pub(crate) const EPERM: c_int = 1;

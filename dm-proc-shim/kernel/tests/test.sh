@@ -169,8 +169,42 @@ rm /mnt/1; sync; must umount /mnt; must /bin/e2fsck -fn $D/z
 must control remove z
 rmdir $N/n0 $N/n1
 
-part loading and unloading
+part a suspend that is interrupted
+# A disk that takes three seconds for each request.
+must mkdir $N/slow
+for set in size=64 irqmode=2 completion_nsec=3000000000; do echo ${set#*=} > $N/slow/${set%=*}; done
+echo 1 > $N/slow/power || fail "null_blk slow"
+must control create w; echo '0 1000 linear /dev/slow 0' > /tmp/t; must table w < /tmp/t
+dd if=$D/w of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null & reader=$!
+sleep 1
+sh -c "echo suspend w > $C" 2>/dev/null & waiter=$!
+sleep 1
+kill -0 $waiter 2>/dev/null || fail "it did not wait for the request"
+kill $waiter; wait $waiter && fail "it was not interrupted"
+kill -0 $reader 2>/dev/null && ok "interrupted before the request was over" || fail "too late to tell"
+wait $reader || fail "the request failed"
+sleep 1; [ "$(cut -d' ' -f3 $C)" = suspended ] && ok "suspended anyway" || fail "$(cat $C)"
+must control resume w
+lsblk -n -o NAME /dev/slow | grep -q dmr-0 || fail "lsblk does not show the stack"
+must control remove w; rmdir $N/slow
+
+part files that are open
+must control create x
+exec 3<>$P/x
+mustnt rmmod dmrs
+must control remove x
+(echo '0 8 zero' >&3) 2>/dev/null && fail "wrote to the file of a device that is gone"
+exec 3>&-
 must rmmod dmrs
+
+part the names of the stock device mapper
+modprobe -r dm-flakey; must modprobe -r dm-mod
+must insmod /dmrs.ko legacy_names=1
+must control create x; echo '0 8 zero' > $P/x
+[ -e /sys/block/dm-0/dm/name ] && grep -q ' device-mapper$' /proc/devices || fail names
+must control remove x; must rmmod dmrs
+
+part loading and unloading
 turns=0
 while [ $turns -lt 30 ]; do
     insmod /dmrs.ko && control create x && echo '0 100 zero' > $P/x && control create y &&

@@ -61,8 +61,23 @@ sh /script.sh; echo GUEST-ENDED $?
 poweroff -f
 ";
 
+/// How fast the guest's time goes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Clock {
+    /// As outside, on two CPUs.
+    Real,
+    /// A nanosecond for each instruction, on one CPU: what else runs outside makes no difference.
+    Instructions,
+}
+
 /// Runs a script of `dm-proc-shim/kernel/tests` in the guest; it succeeds by saying `ALL-GOOD`.
-pub(crate) fn run(kernel: &Kernel, script: &str, seconds: u32) -> Result<(), Failure> {
+/// Returns what the guest printed, as a file.
+pub(crate) fn run(
+    kernel: &Kernel,
+    script: &str,
+    clock: Clock,
+    seconds: u32,
+) -> Result<PathBuf, Failure> {
     setup::packages(TOOLS)?;
     let module = build::module(&kernel.headers())?;
     let work = kernel.root.join("guest");
@@ -70,7 +85,13 @@ pub(crate) fn run(kernel: &Kernel, script: &str, seconds: u32) -> Result<(), Fai
     let log = kernel.root.join(format!("{script}.log"));
     let mut qemu = shell::command("timeout", &[&seconds.to_string(), "qemu-system-x86_64"]);
     // Emulated: a /dev/kvm may be there and still not run a stock kernel.
-    qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "2G"]);
+    match clock {
+        Clock::Real => qemu.args(["-accel", "tcg,thread=multi", "-smp", "2"]),
+        Clock::Instructions => {
+            qemu.args(["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"])
+        }
+    };
+    qemu.args(["-cpu", "max", "-m", "2G"]);
     qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
     // An oops ends the run at once, and so does a task that hangs.
@@ -91,7 +112,7 @@ pub(crate) fn run(kernel: &Kernel, script: &str, seconds: u32) -> Result<(), Fai
         }
     }
     let status = child.wait().map_err(start)?;
-    if good && status.success() { Ok(()) } else { Err(KernelFailure::Guest(log).into()) }
+    if good && status.success() { Ok(log) } else { Err(KernelFailure::Guest(log).into()) }
 }
 
 /// Puts the guest's file system together; returns the archive.
