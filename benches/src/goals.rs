@@ -39,6 +39,9 @@ const GOALS: &[Goal] = &[
     goal("Index AVX-512, batch", "random", 1_000_000..=1_000_000, 8.0),
 ];
 
+/// dm-table's, for the parse alone, against `sscanf`.
+const PARSE: f64 = 5.0;
+
 /// A line for each goal at each size that was measured; then the other peers that were quicker.
 pub fn table(figures: &[Figure]) -> String {
     let mut text = format!("Goals, in times as fast as: {YARDSTICK}\n");
@@ -58,6 +61,11 @@ pub fn table(figures: &[Figure]) -> String {
                 ours.name, ours.case, ours.targets, goal.ratio
             );
         }
+    }
+    for ours in figures.iter().filter(|f| f.ours && f.case == "parse") {
+        let ratio = peers(ours, figures).next().map_or(0.0, |f| f.ns / ours.ns);
+        let verdict = if ratio >= PARSE { "reached" } else { "missed" };
+        let _ = writeln!(text, "{:22}parse: {ratio:5.2} of {PARSE:4.1}, {verdict}", ours.name);
     }
     let index = |f: &&Figure| f.name.starts_with("Index") && !f.name.contains("batch");
     for ours in figures.iter().filter(index) {

@@ -31,19 +31,25 @@ pub fn check(entries: &[Entry], ends: &[u64], queries: &[u64]) {
     }
 }
 
-/// Nanoseconds a query, the median of `rounds`, in the order of the entries.
+/// How many queries are timed at once: few enough that most samples are over before a scheduler, or
+/// whatever else disturbs the machine, comes between.
+const SAMPLE: usize = 4096;
+
+/// Nanoseconds a query, the median of the samples of all `rounds`, in the order of the entries.
 ///
 /// In a turn an entry first answers the other half of the queries, which warms its caches.
 pub fn measure(entries: &[&Entry], order: Order, queries: &[u64], rounds: usize) -> Vec<f64> {
     let (first, second) = queries.split_at(queries.len() / 2);
-    let mut times = vec![Vec::with_capacity(rounds); entries.len()];
+    let mut times = vec![Vec::new(); entries.len()];
     for round in 0..rounds {
         let (warm, timed) = if round % 2 == 0 { (first, second) } else { (second, first) };
         for (entry, times) in entries.iter().zip(&mut times) {
             run(entry, order, warm);
-            let start = Instant::now();
-            run(entry, order, timed);
-            times.push(start.elapsed().as_nanos() as f64 / timed.len() as f64);
+            for sample in timed.chunks(SAMPLE) {
+                let start = Instant::now();
+                run(entry, order, sample);
+                times.push(start.elapsed().as_nanos() as f64 / sample.len() as f64);
+            }
         }
     }
     times.into_iter().map(median).collect()

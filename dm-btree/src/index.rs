@@ -90,7 +90,11 @@ impl Index {
     /// Kept apart, so that the common forms need no stack.
     #[inline(never)]
     fn lookup_past_32_bits(&self, sector: u64) -> Option<usize> {
-        self.inner().lookup(sector)
+        match &self.form {
+            Form::Wide(tree) => tree.lookup(sector),
+            Form::Staged(staged) => staged.lookup(sector),
+            _ => self.inner().lookup(sector),
+        }
     }
 
     /// Looks each of `sectors` up into the place of the same number in `out`.

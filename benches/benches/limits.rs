@@ -1,0 +1,77 @@
+//! What no search of such a tree gets below, on this machine.
+//!
+//! A lookup that waits for the one before cannot be quicker than its chain: load a node, compare, count,
+//! and form the next node's address, at each level. One that need not wait cannot be quicker than the
+//! call to code that was chosen at run time. Both are measured bare here, without any tree.
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+    use std::hint::black_box;
+    use std::time::Instant;
+
+    const STEPS: u64 = 1 << 16;
+    const NODES: usize = 32;
+
+    #[repr(align(64))]
+    #[derive(Clone, Copy)]
+    struct Node([u32; 16]);
+
+    /// Goes from node to node: the count of keys below is the next node's number.
+    #[target_feature(enable = "avx512f,popcnt")]
+    fn chain(nodes: &[Node; NODES], key: u32) -> u64 {
+        let key = _mm512_set1_epi32(key as i32);
+        let mut at = 0_usize;
+        for _ in 0..STEPS {
+            // SAFETY: a node is 64 bytes long and begins at a multiple of 64.
+            let keys = unsafe { _mm512_load_si512((&raw const nodes[at]).cast()) };
+            at = _mm512_cmpgt_epu32_mask(key, keys).count_ones() as usize % NODES;
+        }
+        at as u64
+    }
+
+    fn calls(answer: fn(u64) -> u64) -> u64 {
+        (0..STEPS).map(|n| black_box(answer(n))).sum()
+    }
+
+    #[inline(never)]
+    fn nothing(n: u64) -> u64 {
+        n
+    }
+
+    fn median(task: impl Fn() -> u64) -> f64 {
+        let mut times: Vec<f64> = (0..101)
+            .map(|_| {
+                let start = Instant::now();
+                black_box(task());
+                start.elapsed().as_nanos() as f64 / STEPS as f64
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    }
+
+    pub(super) fn main() {
+        let call = median(|| calls(black_box(nothing)));
+        println!("a call through a pointer, and nothing else: {call:.2} ns");
+        if !is_x86_feature_detected!("avx512f") || !is_x86_feature_detected!("popcnt") {
+            println!("no AVX-512 on this machine: its chain is not measured");
+            return;
+        }
+        let mut nodes = [Node([u32::MAX; 16]); NODES];
+        for (n, node) in nodes.iter_mut().enumerate() {
+            // So many keys below 1 that the chain visits different nodes.
+            node.0[..(7 * n + 3) % 17].fill(0);
+        }
+        // SAFETY: the processor has just been asked for the features.
+        let step = median(|| unsafe { chain(black_box(&nodes), black_box(1)) });
+        println!("one level by AVX-512, L1 to L1, nothing else: {step:.2} ns");
+    }
+}
+
+fn main() {
+    #[cfg(target_arch = "x86_64")]
+    x86::main();
+    #[cfg(not(target_arch = "x86_64"))]
+    println!("nothing is measured on this architecture");
+}
