@@ -40,8 +40,8 @@ mod tests {
     #[test]
     fn keeps_what_was_written() {
         let mut text = Text::new();
-        write!(text, "{} {}", 1, 'x').unwrap();
-        assert_eq!(text.as_str(), "1 x");
-        assert_eq!(text.into_string(), "1 x");
+        write!(text, "{} linear", 1).unwrap();
+        assert_eq!(text.as_str(), "1 linear");
+        assert_eq!(text.into_string(), "1 linear");
     }
 }

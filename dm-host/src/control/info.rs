@@ -86,7 +86,7 @@ impl TableInfo {
             lines: table.len(),
             sectors: table.size().get(),
             readonly: table.mode() == Mode::ReadOnly,
-            index: table.index().form().into(),
+            index: table.index().to_string(),
             devices: names.lines().map(str::to_owned).collect(),
             mapped: mapped.map(|open| open.device().name().to_string()).collect(),
         }
