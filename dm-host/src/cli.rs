@@ -23,7 +23,7 @@ mod source;
 mod tree;
 mod wait;
 
-use args::{Args, Verb};
+use args::{Args, Mount, Verb};
 use failure::Failure;
 
 /// Runs `dmctl` with the arguments of this process.
@@ -43,8 +43,10 @@ fn run(args: Args) -> Result<(), Failure> {
     let dir = RuntimeDir::locate(args.dir);
     let connect = || Ok::<Client, Failure>(Client::connect(&dir)?);
     match &args.verb {
-        Verb::Serve(serve) => serve::run(dir.clone(), None, serve),
-        Verb::Mount(mount) => serve::run(dir.clone(), Some(mount.mountpoint.clone()), &mount.serve),
+        Verb::Serve(serve) => serve::run(dir.clone(), None, None, serve),
+        Verb::Mount(Mount { mountpoint, record, serve }) => {
+            serve::run(dir.clone(), Some(mountpoint.clone()), record.clone(), serve)
+        }
         Verb::Quickstart(quickstart) => quickstart::run(quickstart),
         Verb::Check(check) => check::run(&dir, check),
         Verb::Create(create) => create::create(&mut connect()?, create),

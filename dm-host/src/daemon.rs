@@ -1,5 +1,6 @@
 //! A process that holds mapped devices, and serves them.
 
+use std::fs::File;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,6 +26,8 @@ pub struct DaemonOptions {
     pub dir: RuntimeDir,
     /// Where the control filesystem is mounted, if anywhere.
     pub mountpoint: Option<PathBuf>,
+    /// The file that tells, when the daemon has ended, what was asked of the devices there.
+    pub record: Option<PathBuf>,
     /// Where NBD is served besides its socket.
     pub tcp: Option<SocketAddr>,
     /// How backing devices are read and written.
@@ -62,6 +65,14 @@ pub enum DaemonError {
         /// Why not.
         why: io::Error,
     },
+    /// Requests cannot be written down.
+    #[error("{}: {why}", .path.display())]
+    Record {
+        /// Where.
+        path: PathBuf,
+        /// Why not.
+        why: io::Error,
+    },
     /// The control filesystem cannot be mounted.
     #[error(transparent)]
     Mount(#[from] MountError),
@@ -85,7 +96,11 @@ impl Daemon {
             server.serve(mapper.clone()).map_err(failed("NBD".into()))?;
         }
         let mountpoint = options.mountpoint.as_deref();
-        let mount = mountpoint.map(|at| Mount::new(at, mapper.clone())).transpose()?;
+        let create = |path: &PathBuf| {
+            File::create(path).map_err(|why| DaemonError::Record { path: path.clone(), why })
+        };
+        let record = options.record.as_ref().map(create).transpose()?;
+        let mount = mountpoint.map(|at| Mount::new(at, mapper.clone(), record)).transpose()?;
         // Last, so that whoever finds it finds all the rest too.
         let socket = options.dir.control_socket();
         let what = format!("control on {}", socket.display());

@@ -14,6 +14,7 @@ mod handles;
 mod mount;
 mod node;
 mod polls;
+mod record;
 mod text_file;
 mod tree;
 

@@ -90,6 +90,10 @@ pub(super) struct Mount {
     /// Where the control filesystem goes; an empty directory
     #[arg(value_hint = ValueHint::DirPath)]
     pub(super) mountpoint: PathBuf,
+    /// A file for each request to the files `data`: NAME, what is asked, the sector, how many;
+    /// complete when the daemon has ended
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(super) record: Option<PathBuf>,
     #[command(flatten)]
     pub(super) serve: Serve,
 }

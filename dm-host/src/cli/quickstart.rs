@@ -114,6 +114,7 @@ fn start(folder: &Folder) -> Result<(Daemon, DaemonOptions), Failure> {
     let mut options = DaemonOptions {
         dir: RuntimeDir::locate(Some(folder.path.join("run"))),
         mountpoint: Some(mountpoint),
+        record: None,
         tcp: None,
         host: HostOptions::default(),
     };

@@ -20,12 +20,14 @@ use crate::{Diagnosis, HostOptions};
 pub(super) fn run(
     dir: RuntimeDir,
     mountpoint: Option<PathBuf>,
+    record: Option<PathBuf>,
     args: &Serve,
 ) -> Result<(), Failure> {
     let mut signals = Stop::new()?;
     let options = DaemonOptions {
         dir: dir.clone(),
         mountpoint: mountpoint.clone(),
+        record,
         tcp: args.tcp,
         host: HostOptions { engine: args.engine },
     };

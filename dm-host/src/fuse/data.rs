@@ -9,16 +9,18 @@ use parking_lot::Mutex;
 
 use super::background::in_background;
 use super::error;
+use super::record::{Asked, Record};
 use crate::{BlockIo, Buffer, Done, UserBio, UserHost, Zeroing};
 
 /// An open `data`. Its methods return at once; the reply goes out when the device has answered.
 pub(super) struct Data {
     io: BlockIo,
+    record: Option<Record>,
 }
 
 impl Data {
-    pub(super) fn new(open: Open<UserHost>) -> Data {
-        Data { io: BlockIo::new(open) }
+    pub(super) fn new(open: Open<UserHost>, record: Option<Record>) -> Data {
+        Data { io: BlockIo::new(open), record }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -30,6 +32,7 @@ impl Data {
         if size == 0 {
             return reply.data(&[]);
         }
+        self.note(Asked::Read, offset, size);
         let Some(buffer) = self.blocks(offset, size) else {
             return in_background(reply, move |reply| {
                 let mut bytes = vec![0; size as usize];
@@ -59,6 +62,7 @@ impl Data {
             return reply.error(Errno::ENOSPC);
         }
         let bytes = &bytes[..size as usize];
+        self.note(Asked::Write, offset, size);
         let Some(buffer) = self.blocks(offset, size) else {
             let bytes = bytes.to_vec();
             return in_background(reply, move |reply| {
@@ -83,6 +87,7 @@ impl Data {
 
     /// Makes what was written last, on every device underneath.
     pub(super) fn sync(&self, reply: ReplyEmpty) {
+        self.note(Asked::Flush, 0, 0);
         let then = once(reply, |reply: ReplyEmpty, done| answer(reply, done.result));
         self.io.open().submit(UserBio::flush(0, then));
     }
@@ -96,11 +101,20 @@ impl Data {
         reply: ReplyEmpty,
     ) {
         let length = length.min(self.len().saturating_sub(offset));
+        let keeps = zeroing.contains(Zeroing::ALLOCATED);
+        self.note(if keeps { Asked::Zero } else { Asked::Discard }, offset, length);
         in_background(reply, move |reply| {
             let zeroed = self.io.write_zeroes(offset, length, zeroing);
             drop(self);
             answer(reply, zeroed);
         });
+    }
+
+    /// Writes the request down, where that is wanted.
+    fn note(&self, asked: Asked, offset: u64, length: u64) {
+        if let Some(record) = &self.record {
+            record.note(&self.io.open().device().name(), asked, offset, length);
+        }
     }
 
     /// Memory for `size` bytes at `offset`; `None` unless they are whole blocks of the device.

@@ -1,5 +1,6 @@
 //! Mounting and unmounting.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use fuser::{BackgroundSession, Config, MountOption, Session, SessionACL};
 
+use super::record::Record;
 use super::tree::ControlFilesystem;
 use crate::Mapper;
 
@@ -26,7 +28,14 @@ pub struct MountError {
 
 impl Mount {
     /// Mounts what `mapper` holds on a directory, for this user alone.
-    pub fn new(mountpoint: &Path, mapper: Arc<Mapper>) -> Result<Mount, MountError> {
+    ///
+    /// A line about each request for a `data` goes to `record`, where there is one:
+    /// `NAME read|write|flush|discard|zero SECTOR SECTORS`. All of them are there once it is unmounted.
+    pub fn new(
+        mountpoint: &Path,
+        mapper: Arc<Mapper>,
+        record: Option<File>,
+    ) -> Result<Mount, MountError> {
         let failed = |why| MountError { mountpoint: mountpoint.to_owned(), why };
         if let Err(why) = std::fs::metadata(mountpoint)
             && why.raw_os_error() == Some(rustix::io::Errno::NOTCONN.raw_os_error())
@@ -48,7 +57,7 @@ impl Mount {
         // One, so that requests are begun in the order in which they were made: a file that was
         // closed no longer keeps its device from being removed.
         config.n_threads = Some(1);
-        let filesystem = ControlFilesystem::new(mapper);
+        let filesystem = ControlFilesystem::new(mapper, record.map(Record::new));
         let session = Session::new(filesystem, &mountpoint, &config)
             .and_then(Session::spawn)
             .map_err(failed)?;

@@ -13,6 +13,7 @@ use super::error;
 use super::handles::{Handle, Handles};
 use super::node::{Entry, Node};
 use super::polls::Polls;
+use super::record::Record;
 use super::text_file::TextFile;
 use crate::{Mapper, UserHost};
 
@@ -22,10 +23,11 @@ pub(super) struct ControlFilesystem {
     pub(super) common: Common,
     pub(super) handles: Handles,
     pub(super) polls: Arc<Polls>,
+    record: Option<Record>,
 }
 
 impl ControlFilesystem {
-    pub(super) fn new(mapper: Arc<Mapper>) -> ControlFilesystem {
+    pub(super) fn new(mapper: Arc<Mapper>, record: Option<Record>) -> ControlFilesystem {
         let polls = Arc::new(Polls::default());
         let told = Arc::downgrade(&polls);
         mapper.host().on_change(move |minor| {
@@ -33,7 +35,8 @@ impl ControlFilesystem {
                 polls.tell(minor);
             }
         });
-        ControlFilesystem { mapper, common: Common::new(), handles: Handles::default(), polls }
+        let (common, handles) = (Common::new(), Handles::default());
+        ControlFilesystem { mapper, common, handles, polls, record }
     }
 
     /// The node of that name in a directory.
@@ -97,7 +100,7 @@ impl ControlFilesystem {
                         if is_writer && open.mode() == Mode::ReadOnly {
                             return Err(Errno::EROFS);
                         }
-                        return Ok(Handle::Data(Arc::new(Data::new(open))));
+                        return Ok(Handle::Data(Arc::new(Data::new(open, self.record.clone()))));
                     }
                 }
             }
