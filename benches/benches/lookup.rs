@@ -30,7 +30,7 @@ fn main() -> io::Result<()> {
     for case in ["random", "dependent", "sequential"] {
         synthetic(case, 500, SIZES, &options, &mut figures);
     }
-    // The longest of these lines have 2 GiB: from about 4,000 of them on, 32 bits do not do.
+    // The longest of these lines have 2 GiB: a table of some 2,000 ends past sector 2^32.
     synthetic("random, past 2^32", 500_000, &SIZES[4..], &options, &mut figures);
     traces(&options, &mut figures)?;
     parsing(&options, &mut figures);

@@ -37,6 +37,7 @@ impl<const N: usize> SectorIndex for Few<N> {
         (n < self.len).then_some(n)
     }
 
+    #[inline]
     fn key(&self, n: usize) -> Option<u64> {
         self.keys.get(..self.len)?.get(n).copied()
     }

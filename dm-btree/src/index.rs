@@ -4,7 +4,9 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::few::Few;
-use crate::{BTree32, BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
+use crate::narrow::Narrow;
+use crate::tree::check;
+use crate::{BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
 
 /// An index in whichever form suits its keys best.
 #[derive(Clone, Debug)]
@@ -18,7 +20,7 @@ pub struct Index {
 enum Form {
     One(Few<1>),
     Few(Few<4>),
-    Narrow(BTree32<Vec<Node<u32>>>),
+    Narrow(Narrow),
     Wide(BTree64<Vec<Node<u64>>>),
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
 }
@@ -31,16 +33,17 @@ impl Index {
     ///
     /// Fails, and has nothing allocated, if they are not, or if there is no memory.
     pub fn build(ends: Vec<u64>) -> Result<Index, BuildError> {
-        let form = match ends.last() {
-            Some(_) if ends.len() == 1 => Form::One(Few::build(&ends)?),
-            _ if ends.len() <= 4 => Form::Few(Few::build(&ends)?),
-            Some(last) if u32::try_from(*last).is_ok() => {
-                Form::Narrow(BTree32::build(&ends, Vec::new())?)
-            }
-            Some(_) if ends.len() >= MANY && is_dense(&ends)? => {
-                Form::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
-            }
-            _ => Form::Wide(BTree64::build(&ends, Vec::new())?),
+        check::<u64>(&ends)?;
+        let form = if ends.len() == 1 {
+            Form::One(Few::build(&ends)?)
+        } else if ends.len() <= 4 {
+            Form::Few(Few::build(&ends)?)
+        } else if let Some(shift) = Narrow::shift_for(&ends) {
+            Form::Narrow(Narrow::build(ends, shift)?)
+        } else if ends.len() >= MANY && is_dense(&ends)? {
+            Form::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
+        } else {
+            Form::Wide(BTree64::build(&ends, Vec::new())?)
         };
         Ok(Index { form })
     }
@@ -105,8 +108,15 @@ impl Index {
     }
 
     /// Key number `n`: the last sector of line `n`. `None` from [`len`](Index::len) on.
+    #[inline]
     pub fn key(&self, n: usize) -> Option<u64> {
-        self.inner().key(n)
+        match &self.form {
+            Form::One(one) => one.key(n),
+            Form::Few(few) => few.key(n),
+            Form::Narrow(tree) => tree.key(n),
+            Form::Wide(tree) => tree.key(n),
+            Form::Staged(staged) => staged.key(n),
+        }
     }
 
     /// The bytes allocated.

@@ -4,13 +4,16 @@
 //! known before the tree is built, so child *k* of node *n* is node *n·(K+1)+k* of the level below:
 //! a node is one cache line of nothing but keys, and a lookup touches one line a level.
 //!
+//! The root alone may be four cache lines wide, which are all compared: they are in use all the time,
+//! and it saves a level.
+//!
 //! A *key* is the last sector of a line. Looking a sector up gives the number of the first key that
 //! is not below it, which is the number of the line.
 //!
 //! | form | keys | for |
 //! |---|---|---|
 //! | [`BTree64`] | 64 bits, 8 a cache line | any table |
-//! | [`BTree32`] | 32 bits, 16 a cache line | tables that end before sector 2^32 |
+//! | [`BTree32`] | 32 bits, 16 a cache line | tables that end before sector 2^32 (in an [`Index`]: aligned ones of any length) |
 //! | [`Staged`] | 64 bits, looked up 32 at a time | large tables past sector 2^32 |
 //! | [`Index`] | the best of them for a given table | everybody with an allocator |
 //!
@@ -41,6 +44,8 @@ mod few;
 #[cfg(feature = "alloc")]
 mod index;
 mod levels;
+#[cfg(feature = "alloc")]
+mod narrow;
 mod node;
 mod search;
 #[allow(unsafe_code)]

@@ -4,7 +4,9 @@
 //! [`Instructions::best`], which ask the processor first: that is what makes it sound to call the
 //! code behind them. All the unsafe of this crate is here and in `x86`.
 
-use crate::levels::{Levels, WIDE};
+use crate::levels::Levels;
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+use crate::levels::WIDE;
 use crate::search::{self, Search};
 use crate::{Key, Node};
 

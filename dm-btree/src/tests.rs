@@ -123,6 +123,26 @@ fn small_and_extreme_tables() {
 }
 
 #[test]
+fn an_index_takes_the_form_that_suits_its_keys() {
+    let form = |count: u64, length: u64| {
+        let ends = (1..=count).map(|n| n * length - 1).collect();
+        Index::build(ends).map(|index| index.form())
+    };
+    assert_eq!(form(0, 1), Ok("few"));
+    assert_eq!(form(1, 1), Ok("one"));
+    assert_eq!(form(4, 1), Ok("few"));
+    assert_eq!(form(5, 1), Ok("32-bit"));
+    assert_eq!(form(5, 1 << 32), Ok("32-bit"), "aligned");
+    assert_eq!(form(5, (1 << 32) + 1), Ok("64-bit"), "not aligned");
+    assert_eq!(form(100_000, (1 << 21) + 1), Ok("staged"), "long, and dense");
+    assert_eq!(form(100_000, (1 << 40) + 1), Ok("64-bit"), "long, and sparse");
+    assert_eq!(
+        Index::build(vec![1 << 40, 1 << 41, 7]).err(),
+        Some(BuildError::NotIncreasing { at: 2 })
+    );
+}
+
+#[test]
 fn a_batch_stops_at_the_shorter_end() {
     let keys: Vec<u64> = (0..100).map(|n| 10 * n).collect();
     let sectors: Vec<u64> = (0..50).collect();
@@ -219,6 +239,16 @@ proptest! {
     #[test]
     fn random_narrow_keys(keys in proptest::collection::btree_set(any::<u32>(), 0..400)) {
         agrees(&keys.into_iter().map(u64::from).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn aligned_ends(
+        blocks in proptest::collection::btree_set(0..u64::from(u32::MAX), 0..400),
+        shift in 0..64_u32,
+    ) {
+        // Ends as of lines of whole blocks; those past 64 bits are left out.
+        let end = |n: u64| (n + 1).checked_mul(1 << shift).map(|behind| behind - 1);
+        agrees(&blocks.into_iter().map_while(end).collect::<Vec<_>>());
     }
 
     #[test]

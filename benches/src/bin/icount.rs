@@ -1,15 +1,16 @@
-//! How many instructions a lookup takes, counted by callgrind, and guarded.
+//! How many instructions a lookup and a whole request take, counted by callgrind, and guarded.
 //!
 //! `icount` runs itself under `valgrind --tool=callgrind` once for each case, compares with
 //! `icount.txt` beside Cargo.toml, and fails where a lookup takes more than 3 % and 1 instruction
-//! more than recorded. `icount --record` writes the file anew. The scalar instructions only: the
-//! vector ones differ between processors, and valgrind knows no AVX-512.
+//! more than recorded. `icount --record` writes the file anew. Lookups are scalar; requests take the
+//! instructions that the processor offers, less AVX-512, which valgrind does not know.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::{env, fs, io};
 
+use dm_benches::idle::{self, IdleBio};
 use dm_benches::workload::{ends, random_queries};
 use dm_btree::{BTree32, BTree64, Index, Instructions, SectorIndex, Staged};
 
@@ -28,11 +29,16 @@ fn main() -> io::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("icount.txt");
-    let mut counted = String::from("# instructions a lookup: form, targets, count; scalar\n");
+    let mut counted = String::from("# instructions a lookup: form, targets, count\n");
     for form in FORMS {
         for targets in SIZES {
             counted += &format!("{form} {targets} {:.1}\n", count(form, *targets)?);
         }
+    }
+    // A whole request, in and out of dm-core, by the instructions that the table itself picks.
+    for targets in SIZES {
+        let form = map_form(*targets);
+        counted += &format!("{form} {targets} {:.1}\n", count(&form, *targets)?);
     }
     if words == ["--record"] {
         fs::write(&path, counted)?;
@@ -56,6 +62,15 @@ fn crept(recorded: &str, counted: &str) -> String {
         }
     }
     text
+}
+
+/// `map, ` and the name of the instructions that valgrind's processor will choose: it has no AVX-512.
+fn map_form(targets: usize) -> String {
+    let index = Index::build(ends(targets, 500)).expect("keys in order");
+    match index.instructions().name() {
+        "AVX-512" => "map,AVX2".into(),
+        name => format!("map,{name}"),
+    }
 }
 
 /// Instructions a lookup.
@@ -93,11 +108,25 @@ fn run(form: &str, targets: usize, lookups: usize) {
         "32-bit" => {
             find(&BTree32::build(&ends, Vec::new()).expect("keys in order").with(scalar), queries)
         }
-        _ => find(
+        "staged" => find(
             &Staged::build(&ends, Vec::new(), Vec::new()).expect("keys in order").with(scalar),
             queries,
         ),
+        _ => map(targets as u64, queries.len()),
     }
+}
+
+/// Sends that many requests through dm-core, and completes them.
+fn map(lines: u64, requests: usize) {
+    let mapper = idle::mapper();
+    let device = idle::device(&mapper, &idle::linear_lines(lines));
+    let open = device.open().expect("the device is there");
+    mapper.host().keep_room_for(LOOKUPS);
+    for sector in random_queries(lines * 1024 - 8, LOOKUPS).iter().take(requests) {
+        // Within a line, as most requests are.
+        open.submit(IdleBio::read(sector & !7, 8));
+    }
+    black_box(mapper.host().complete_all());
 }
 
 #[inline(never)]
