@@ -15,16 +15,15 @@ pub(crate) struct Tool {
 }
 
 const TOOLS: &[Tool] = &[
-    tool("fio", "fio", "verified I/O over NBD and files"),
+    tool("fio", "fio", "verified I/O over NBD"),
     tool("nbdinfo", "libnbd-bin", "an NBD client"),
     tool("nbdcopy", "libnbd-bin", "an NBD client"),
     tool("qemu-img", "qemu-utils", "an NBD client"),
-    tool("nbdkit", "nbdkit", "an NBD server to compare with"),
     tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
-    tool("mkfs.xfs", "xfsprogs", "a file system on a mapped device"),
-    tool("bonnie++", "bonnie++", "the proposal's own benchmark"),
+    tool("mkfs.xfs", "xfsprogs", "recording traces on xfs"),
+    tool("bonnie++", "bonnie++", "recording traces of it"),
     tool("fusermount3", "fuse3", "mounting the control filesystem without root"),
-    tool("valgrind", "valgrind", "counting instructions, memory errors"),
+    tool("valgrind", "valgrind", "counting instructions"),
 ];
 
 pub(crate) const fn tool(program: &'static str, package: &'static str, why: &'static str) -> Tool {

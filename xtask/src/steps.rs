@@ -41,6 +41,11 @@ pub(crate) const STEPS: &[Step] = &[
         run: || cargo(&["test", "--workspace", "--doc"]),
     },
     Step {
+        name: "icount",
+        what: "lookups and requests take no more instructions than recorded",
+        run: || cargo(&["run", "--release", "--package", "dm-benches", "--bin", "icount"]),
+    },
+    Step {
         name: "bare-metal",
         what: "the no_std crates build where there is no operating system",
         run: bare_metal::run,
