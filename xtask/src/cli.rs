@@ -19,6 +19,8 @@ pub(crate) enum Chore {
     },
     /// Something with the Linux kernel module.
     Kernel(kernel::Chore),
+    /// Record the traces that the benchmarks replay.
+    RecordTraces,
     /// One benchmark, or all of them, and arguments for it.
     Bench {
         name: Option<String>,
@@ -33,6 +35,7 @@ cargo xtask setup                                         install what the check
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test|bench [--kernel VERSION]          the same, and run it in a virtual machine
+cargo xtask trace record                                  the traces that benchmarks replay; as root
 
 The steps of `test`, in order; it stops at the first that fails, unless told to keep going:
 "
@@ -52,6 +55,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "test" => test(args),
             "bench" => bench(args),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
+            "trace" => trace(args),
             other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
         },
         Some(other) => Err(other.unexpected().into()),
@@ -90,6 +94,15 @@ fn bench(args: lexopt::Parser) -> Result<Chore, Failure> {
     let named = words.first().is_some_and(|word| !word.starts_with('-'));
     let name = named.then(|| words.remove(0));
     Ok(Chore::Bench { name, args: words })
+}
+
+fn trace(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    match args.next()? {
+        Some(Value(word)) if word == "record" => none_left(args, Chore::RecordTraces),
+        Some(Short('h') | Long("help")) => Ok(Chore::Help),
+        Some(other) => Err(other.unexpected().into()),
+        None => Err(lexopt::Error::from("`trace` is followed by `record`").into()),
+    }
 }
 
 fn none_left(mut args: lexopt::Parser, chore: Chore) -> Result<Chore, Failure> {

@@ -56,6 +56,9 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Kernel(#[from] crate::kernel::KernelFailure),
 
+    #[error(transparent)]
+    Trace(#[from] crate::trace::TraceFailure),
+
     #[error("steps that failed: {0}")]
     Steps(String),
 }

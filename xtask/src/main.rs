@@ -15,6 +15,7 @@ mod rust_src;
 mod setup;
 mod shell;
 mod steps;
+mod trace;
 
 fn main() -> ExitCode {
     let done = cli::parse(lexopt::Parser::from_env()).and_then(|chore| match chore {
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
         Chore::Kernel(chore) => kernel::run(&chore),
+        Chore::RecordTraces => trace::record(),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -26,7 +26,7 @@
 #endif
 
 /* An exclusive open; the holder is the module. */
-#if SINCE(6, 9)
+#if SINCE(6, 11)
 static inline struct block_device *dmrs_bdev_get(dev_t dev, bool writable, void *holder,
 						 void **handle)
 {
@@ -43,7 +43,7 @@ static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void 
 	fput(handle);
 }
 #elif SINCE(6, 5)
-#error "kernels 6.5 to 6.8 are not supported"
+#error "kernels 6.5 to 6.10 are not supported"
 #else
 static inline fmode_t dmrs_mode(bool writable)
 {
@@ -64,15 +64,20 @@ static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void 
 }
 #endif
 
-/* A disk without requests of its own: every bio comes to submit_bio. */
+/* A disk without requests of its own: every bio comes to submit_bio. It has statistics. */
 static inline struct gendisk *dmrs_gendisk_alloc(void)
 {
-#if SINCE(6, 9)
-	return blk_alloc_disk(NULL, NUMA_NO_NODE);
+#if SINCE(6, 11)
+	struct queue_limits limits = { .features = BLK_FEAT_IO_STAT };
+
+	return blk_alloc_disk(&limits, NUMA_NO_NODE);
 #else
 	struct gendisk *disk = blk_alloc_disk(NUMA_NO_NODE);
 
-	return disk ?: ERR_PTR(-ENOMEM);
+	if (!disk)
+		return ERR_PTR(-ENOMEM);
+	blk_queue_flag_set(QUEUE_FLAG_IO_STAT, disk->queue);
+	return disk;
 #endif
 }
 
@@ -83,7 +88,8 @@ static inline void dmrs_limits_commit(struct gendisk *disk, struct queue_limits 
 #if SINCE(6, 11)
 	struct queue_limits old = queue_limits_start_update(disk->queue);
 
-	(void)old;
+	/* What somebody has chosen in sysfs stays. */
+	limits->features |= old.features & BLK_FEAT_IO_STAT;
 	if (write_cache)
 		limits->features |= BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA;
 	if (queue_limits_commit_update(disk->queue, limits))

@@ -8,6 +8,7 @@
  * are made of, with their dmrs_req in front of them.
  */
 #include <linux/mempool.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
@@ -26,6 +27,19 @@ static struct kmem_cache *req_cache;
 static mempool_t *reqs;
 static struct bio_set parts;
 
+/*
+ * A few structs ready on each CPU: the pool and the slab behind it are the dearer part of what we
+ * add to a request.
+ */
+#define MAX_READY 32
+
+struct ready {
+	unsigned int count;
+	struct dmrs_req *reqs[MAX_READY];
+};
+
+static DEFINE_PER_CPU(struct ready, ready);
+
 /* Flushes that go ahead of the writes that asked for them; then those writes. */
 static struct bio_set flushes;
 static void submit_flushed(struct work_struct *work);
@@ -35,6 +49,42 @@ static struct bio_list flushed = BIO_EMPTY_LIST;
 
 static_assert(sizeof(struct dmrs_req) == DMRS_REQ_SIZE);
 static_assert(offsetof(struct dmrs_req, n_passes) == 104);
+
+static struct dmrs_req *get_req(void)
+{
+	struct dmrs_req *req = NULL;
+	struct ready *here;
+	unsigned long irq;
+
+	/* Completions, which put structs back, may interrupt us. */
+	local_irq_save(irq);
+	here = this_cpu_ptr(&ready);
+	if (likely(here->count))
+		req = here->reqs[--here->count];
+	local_irq_restore(irq);
+	/* With NOIO a mempool waits, and doesn't fail. */
+	return req ?: mempool_alloc(reqs, GFP_NOIO);
+}
+
+static void put_req(struct dmrs_req *req)
+{
+	struct ready *here;
+	unsigned long irq;
+
+	/* While the pool is not full somebody may be waiting for it, as in mempool_free. */
+	smp_rmb();
+	if (likely(READ_ONCE(reqs->curr_nr) >= reqs->min_nr)) {
+		local_irq_save(irq);
+		here = this_cpu_ptr(&ready);
+		if (likely(here->count < MAX_READY)) {
+			here->reqs[here->count++] = req;
+			req = NULL;
+		}
+		local_irq_restore(irq);
+	}
+	if (req)
+		mempool_free(req, reqs);
+}
 
 static void end_io(struct bio *bio)
 {
@@ -48,7 +98,7 @@ static void end_io(struct bio *bio)
 	if (req->pooled) {
 		if (req->start)
 			dmrs_end_io(req->owner, bio_op(bio), req->bytes >> SECTOR_SHIFT, req->start);
-		mempool_free(req, reqs);
+		put_req(req);
 	}
 	/*
 	 * Not bio_endio: that has run, and would tell the queue's policies a second time. Last, since
@@ -96,8 +146,7 @@ static void enter(struct bio *bio)
 		bio_endio(bio);
 		return;
 	}
-	/* With NOIO a mempool waits, and doesn't fail. */
-	req = mempool_alloc(reqs, GFP_NOIO);
+	req = get_req();
 	hook(req, bio, true);
 	req->op = op;
 	req->flags = bio->bi_opf & REQ_FUA ? DMRS_FUA : 0;
@@ -251,9 +300,17 @@ no_reqs:
 
 void dmrs_requests_exit(void)
 {
+	int cpu;
+
 	flush_work(&flushed_work);
 	bioset_exit(&flushes);
 	bioset_exit(&parts);
+	for_each_possible_cpu(cpu) {
+		struct ready *there = per_cpu_ptr(&ready, cpu);
+
+		while (there->count)
+			mempool_free(there->reqs[--there->count], reqs);
+	}
 	mempool_destroy(reqs);
 	kmem_cache_destroy(req_cache);
 }

@@ -43,6 +43,7 @@ echo 'begin
 end' > $P/foo || fail "the table"
 [ "$(blockdev --getsz $D/foo)" = 1024 ] || fail "size $(blockdev --getsz $D/foo)"
 must dd if=$D/foo of=/dev/null bs=4k count=125 iflag=direct
+[ "$(awk '{ print $1, $3 }' /sys/block/dmr-7/stat)" = "125 1000" ] || fail "statistics: $(cat /sys/block/dmr-7/stat)"
 mustnt dd if=$D/foo of=/dev/null bs=4k skip=125 iflag=direct
 [ "$(cat /sys/block/dmr-7/dm/name)" = foo ] && [ "$(cat /sys/block/dmr-7/dm/suspended)" = 0 ] || fail sysfs
 [ -d /sys/block/ram0/holders/dmr-7 ] && [ -d /sys/block/dmr-7/slaves/ram0 ] || fail holders
