@@ -17,11 +17,12 @@ trap clean EXIT
 trap 'exit 1' HUP INT TERM
 
 mkdir --parents dm fs
+rm --force log requests
 # In a session of its own: a Ctrl-C must not end it before what lies on it is unmounted.
 setsid "$dmctl" --dir run mount dm --record requests > log &
 host=$!
 tries=0
-until grep --quiet ready log; do
+until grep --quiet --no-messages ready log; do
     tries=$((tries + 1))
     kill -0 "$host"
     [ "$tries" -lt 100 ]
@@ -45,7 +46,7 @@ done &
 forget=$!
 bonnie++ -d fs -u root -q "$@" > bonnie.csv
 kill "$forget"
-wait "$forget" || true
+wait "$forget" 2>/dev/null || true
 forget=''
 umount fs
 losetup --detach "$loop"
