@@ -1,4 +1,4 @@
-//! What stable Rust lacks for a block layer that may not fail for want of memory: a [`Box`] and an
+//! What stable Rust lacks for a block layer that may not fail for want of memory: a `Box` and an
 //! [`Arc`] whose allocation can fail, and the [`Gate`] that requests pass on their way to a table.
 //!
 //! Depend on it through `dm-core`, which re-exports what its hosts need. All `unsafe` that the
