@@ -14,9 +14,14 @@ use crate::support::{Daemon, Folder, not_tested, sh};
 /// A daemon with the control filesystem in `dm`. Where the system mounts nothing for this user, it
 /// is checked that `dmctl mount` says so, and the test has nothing else to look at.
 pub(crate) fn mount() -> Option<Daemon> {
+    mount_with(&[])
+}
+
+/// The same, with further arguments.
+pub(crate) fn mount_with(args: &[&str]) -> Option<Daemon> {
     let folder = Folder::new();
     std::fs::create_dir(folder.path("dm")).unwrap();
-    match Daemon::start(folder, &["mount", "dm"]) {
+    match Daemon::start(folder, &[&["mount", "dm"], args].concat()) {
         Ok(daemon) => Some(daemon),
         Err(said) => {
             let usable = OpenOptions::new().read(true).write(true).open("/dev/fuse");

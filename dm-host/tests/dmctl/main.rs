@@ -6,6 +6,7 @@ mod draw;
 mod files;
 mod mounted;
 mod quickstart;
+mod record;
 mod serve;
 mod support;
 mod verbs;
