@@ -8,7 +8,9 @@ use dm_targets::{IoError, MessageError};
 use lock_api::{Mutex, MutexGuard};
 
 use crate::route::route;
-use crate::{Bio, DeviceName, Host, Minor, Open, Queue, Table, Uuid};
+use crate::{
+    Bio, Change, ChangeError, DeviceName, Host, Minor, Open, OpenDeviceError, Queue, Table, Uuid,
+};
 
 /// A virtual block device; clones are the same device.
 ///
@@ -78,27 +80,6 @@ pub enum State {
     Suspended,
 }
 
-/// Why a device did not change its state, or its tables.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ChangeError {
-    /// It has no table, and none was loaded.
-    #[error("the device has no table; load one first")]
-    NoTable,
-    /// It was removed.
-    #[error("the device was removed")]
-    Removed,
-}
-
-/// Why a device was not opened.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenDeviceError {
-    /// It was removed.
-    #[error("the device was removed")]
-    Removed,
-}
-
 /// Why a message was not delivered, or not obeyed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
@@ -117,28 +98,6 @@ pub enum SendError {
     /// The target refused it.
     #[error("{0}")]
     Refused(#[from] MessageError),
-}
-
-/// A change of a device that waits for its requests to drain.
-///
-/// It takes place whether or not somebody waits for it, as long as the host keeps to
-/// [`Host::notify`].
-#[must_use = "the change may not have taken place yet"]
-pub struct Change<H: Host> {
-    device: MappedDevice<H>,
-}
-
-impl<H: Host> Change<H> {
-    /// Whether it has taken place. Ask again after [`Host::notify`].
-    pub fn is_done(&self) -> bool {
-        self.device.settle();
-        !matches!(self.device.lock().phase, Phase::Draining(_))
-    }
-
-    /// The device that changes.
-    pub fn device(&self) -> &MappedDevice<H> {
-        &self.device
-    }
 }
 
 impl<H: Host> MappedDevice<H> {
@@ -401,6 +360,11 @@ impl<H: Host> MappedDevice<H> {
         depth(&inner.live).max(depth(&inner.inactive))
     }
 
+    /// Whether requests that came before a change are still on their way.
+    pub(crate) fn is_draining(&self) -> bool {
+        matches!(self.lock().phase, Phase::Draining(_))
+    }
+
     /// Whether its removal is over.
     pub(crate) fn is_gone(&self) -> bool {
         self.lock().phase == Phase::Removed
@@ -418,7 +382,7 @@ impl<H: Host> MappedDevice<H> {
 
     fn change(&self) -> Change<H> {
         self.settle();
-        Change { device: self.clone() }
+        Change::new(self.clone())
     }
 
     fn start_draining(&self, inner: &mut Inner<H>, then: Then) {

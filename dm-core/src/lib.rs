@@ -35,6 +35,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod change;
 mod device;
 mod host;
 mod load;
@@ -44,7 +45,8 @@ mod open;
 mod route;
 mod table;
 
-pub use device::{Change, ChangeError, MappedDevice, OpenDeviceError, SendError, State};
+pub use change::{Change, ChangeError};
+pub use device::{MappedDevice, SendError, State};
 pub use dm_btree as btree;
 pub use dm_sync::{Arc, OutOfMemory, Pass, Text, try_box};
 pub use dm_table as table_text;
@@ -57,5 +59,5 @@ pub use mapper::{
     CreateError, CreateOptions, DeviceMapper, LoadDeviceError, RemoveError, RenameError,
 };
 pub use name::{DeviceName, Minor, NameError, Uuid, UuidError};
-pub use open::Open;
+pub use open::{Open, OpenDeviceError};
 pub use table::{MAX_DEPTH, Table, TableLine};

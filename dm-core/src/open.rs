@@ -53,3 +53,12 @@ impl<H: Host> Drop for Open<H> {
         self.device.closed();
     }
 }
+
+/// Why a device was not opened.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenDeviceError {
+    /// It was removed.
+    #[error("the device was removed")]
+    Removed,
+}
