@@ -7,6 +7,7 @@ pub mod idle;
 pub mod linux;
 pub mod measure;
 pub mod parse;
+mod peers;
 pub mod report;
 pub mod svg;
 pub mod trace;

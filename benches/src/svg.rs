@@ -27,7 +27,7 @@ const PLOT: (f64, f64, f64, f64) = (64.0, 700.0, 48.0, 468.0);
 pub fn curves(case: &str, title: &str, figures: &[Figure]) -> String {
     let figures: Vec<&Figure> = figures.iter().filter(|f| f.case == case).collect();
     let biggest = figures.iter().map(|f| f.targets).max().unwrap_or(10) as f64;
-    let (low, high) = (0.3_f64, 1000.0_f64);
+    let (low, high) = (0.2_f64, 1000.0_f64);
     let (left, right, top, bottom) = PLOT;
     let x = |targets: f64| left + (right - left) * targets.log10() / biggest.max(10.0).log10();
     let y = |ns: f64| bottom - (bottom - top) * (ns / low).ln() / (high / low).ln();
