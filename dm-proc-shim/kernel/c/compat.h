@@ -40,7 +40,8 @@ static inline struct block_device *dmrs_bdev_get(dev_t dev, bool writable, void 
 static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void *holder,
 				 void *handle)
 {
-	fput(handle);
+	/* Not fput, which would let go of the claim only when this thread is back in user space. */
+	bdev_fput(handle);
 }
 #elif SINCE(6, 5)
 #error "kernels 6.5 to 6.10 are not supported"

@@ -311,6 +311,8 @@ impl Write for Bounded<'_> {
 /// All disks, in no order.
 #[derive(Default)]
 pub(crate) struct Disks {
+    /// Each in a place of its own, whose address C has.
+    #[allow(clippy::vec_box)]
     all: Vec<Box<Disk>>,
 }
 
