@@ -25,7 +25,7 @@ enum Form {
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
 }
 
-/// From this many keys on, half the memory is worth a second stage: measured, `benches/results`.
+/// From this many keys on, half the memory is worth a second stage: see `random, past 2^32` of the benchmark.
 const MANY: usize = 65_536;
 
 impl Index {

@@ -6,7 +6,7 @@ use crate::simd::Searcher;
 use crate::{BuildError, Instructions, Key, Node, SectorIndex, Storage, search};
 
 /// Below this many nodes (256 KiB) a tree stays near the processor, and searching it a sector at a
-/// time is quicker than abreast: measured, `benches/results`.
+/// time is quicker than abreast with vector instructions: see the benchmark.
 const CACHED: usize = 4096;
 
 /// A tree of keys of one width, in nodes that live in `S`.
