@@ -308,19 +308,17 @@ impl<H: Host> MappedDevice<H> {
         inner.opens = inner.opens.saturating_sub(1);
     }
 
-    /// Puts a validated table into the inactive slot. The one that was there is returned.
+    /// Puts a validated table into the inactive slot. The one that was there is returned; or the new
+    /// one, if the device was removed.
     pub(crate) fn set_inactive(
         &self,
         table: Arc<Table<H>>,
-    ) -> Result<Option<Arc<Table<H>>>, ChangeError> {
-        let replaced = {
-            let mut inner = self.lock();
-            if inner.phase.is_removed() {
-                return Err(ChangeError::Removed);
-            }
-            inner.inactive.replace(table)
-        };
-        Ok(replaced)
+    ) -> Result<Option<Arc<Table<H>>>, Arc<Table<H>>> {
+        let mut inner = self.lock();
+        if inner.phase.is_removed() {
+            return Err(table);
+        }
+        Ok(inner.inactive.replace(table))
     }
 
     /// Starts the removal, unless the device is open.

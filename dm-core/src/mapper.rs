@@ -233,23 +233,7 @@ impl<H: Host> DeviceMapper<H> {
             report(error);
         });
         device.set_load_errors(log.finish());
-        let table = Arc::try_new(built?)?;
-        let replaced = {
-            // Held so that no two loads can close a circle between them.
-            let devices = self.devices.lock();
-            let above = height_above(&devices, device, MAX_DEPTH);
-            if table.depth().saturating_add(above) > MAX_DEPTH
-                || table.mapped_devices().any(|below| lies_on(below, device))
-            {
-                drop(devices);
-                return Err(LoadDeviceError::Overtaken);
-            }
-            device.set_inactive(table)
-        };
-        match replaced {
-            Ok(_) => Ok(()),
-            Err(_) => Err(LoadDeviceError::Removed),
-        }
+        self.load_checked(device, built?)
     }
 
     /// Validates a table as [`load`](Self::load) does, and changes nothing.
@@ -260,6 +244,32 @@ impl<H: Host> DeviceMapper<H> {
         report: &mut dyn FnMut(LoadError<'_>),
     ) -> Result<Table<H>, LoadDeviceError> {
         self.build(None, text, mode, report)
+    }
+
+    /// Puts a table that was [checked](Self::check) into the inactive slot of a device.
+    pub fn load_checked(
+        &self,
+        device: &MappedDevice<H>,
+        table: Table<H>,
+    ) -> Result<(), LoadDeviceError> {
+        let table = Arc::try_new(table)?;
+        let outcome = {
+            // Held so that no two loads can close a circle between them.
+            let devices = self.devices.lock();
+            let above = height_above(&devices, device, MAX_DEPTH);
+            if table.depth().saturating_add(above) > MAX_DEPTH
+                || table.mapped_devices().any(|below| lies_on(below, device))
+            {
+                Err((LoadDeviceError::Overtaken, table))
+            } else {
+                device.set_inactive(table).map_err(|table| (LoadDeviceError::Removed, table))
+            }
+        };
+        // Whichever table is not needed is dropped here, where no lock is held.
+        match outcome {
+            Ok(_replaced) => Ok(()),
+            Err((why, _refused)) => Err(why),
+        }
     }
 
     fn build(

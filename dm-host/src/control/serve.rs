@@ -139,27 +139,24 @@ impl Connection<'_> {
         }
     }
 
-    /// Creates a device, and if there is a table, with it, or not at all.
+    /// Creates a device, and if there is a table, with it, or not at all: the table is made first.
     fn create(&self, new: NewDevice, table: &[u8]) -> Answer {
         let NewDevice { name, mode, minor, uuid } = new;
         let mapper = &*self.shared.mapper;
-        let created = mapper.create(name, CreateOptions { minor, uuid }).map_err(caused_by)?;
+        let options = CreateOptions { minor, uuid };
         if table.is_empty() {
+            mapper.create(name, options).map_err(caused_by)?;
             return Ok(String::new());
         }
-        let wait = |change: &Change<UserHost>| wait(self.shared, &self.stream, change);
-        let bound = load(mapper, &created, table, mode).and_then(|_| {
-            let change = created.resume().map_err(caused_by)?;
-            wait(&change).map_err(|Interrupted| caused_by(Cause::Interrupted))
-        });
-        if bound.is_err() {
-            // Somebody may have opened it in the meantime: then it is theirs to remove.
-            if let Ok(change) = mapper.remove(&created) {
-                mapper.host().wait(&change);
-                mapper.settle(created.minor());
-            }
-        }
-        bound.map(|()| String::new())
+        let mut refusal = Refusal::default();
+        let checked = mapper.check(table, mode, &mut |error| refusal.add(&error));
+        let table = checked.map_err(|why| refused(why, &refusal))?;
+        let device = mapper.create(name, options).map_err(caused_by)?;
+        mapper.load_checked(&device, table).map_err(caused_by)?;
+        let change = device.resume().map_err(caused_by)?;
+        wait(self.shared, &self.stream, &change)
+            .map_err(|Interrupted| caused_by(Cause::Interrupted))?;
+        Ok(String::new())
     }
 }
 
