@@ -84,7 +84,13 @@ fn fio_verify(uri: &str, size: &str, more: &[&str]) -> String {
     let size = format!("--size={size}");
     let mut args = vec!["--name=verify", "--ioengine=nbd", &uri, "--rw=randwrite", &size];
     args.extend(["--bsrange=512-64k", "--bs_unaligned=0", "--blockalign=512", "--iodepth=16"]);
-    args.extend(["--verify=crc32c", "--verify_fatal=1", "--randseed=20011", "--norandommap=0"]);
+    args.extend([
+        "--verify=crc32c",
+        "--verify_fatal=1",
+        "--randseed=20011",
+        "--norandommap=0",
+        "--verify_state_save=0",
+    ]);
     args.extend(more);
     let printed = run("fio", &args);
     assert!(printed.contains("err= 0"), "{printed}");
