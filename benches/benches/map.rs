@@ -1,50 +1,33 @@
 //! A request's whole way through dm-core, and a table's way from text to live.
 //!
-//! The host does nothing. A request goes in, a fragment comes out and is kept; what completing costs
-//! is measured apart. `cargo xtask bench map` runs it.
+//! The host does nothing. A request goes in and a fragment comes out; with and without what completing
+//! it costs. Times are of a batch of 512 requests, the rates of single ones. `cargo xtask bench map` runs it.
 
-use std::time::Instant;
-
-use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use dm_benches::idle::{self, IdleBio};
 
-/// Requests between two reads of the clock.
+/// Requests in a batch.
 const BATCH: usize = 512;
 
 fn request_to_fragment(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("request to fragment");
-    for lines in [1u64, 4, 16, 64, 1_000, 100_000] {
-        let mapper = idle::mapper();
-        let device = idle::device(&mapper, &idle::linear_lines(lines));
-        let open = device.open().expect("the device is there");
-        let host = mapper.host();
-        host.keep_room_for(BATCH);
-        let sectors = random_blocks(lines);
+    for (completes, what) in [(false, ""), (true, ", and completed")] {
+        for lines in [1u64, 4, 16, 64, 1_000, 100_000] {
+            let mapper = idle::mapper(completes);
+            let device = idle::device(&mapper, &idle::linear_lines(lines));
+            let open = device.open().expect("the device is there");
+            let sectors = random_blocks(lines);
 
-        let wanted = sectors.iter().map(|at| idle::expected(lines, *at)).fold(0, u64::wrapping_add);
-        sectors.iter().for_each(|at| open.submit(IdleBio::read(*at, 8)));
-        assert_eq!(host.complete_all(), wanted, "fragments are where they should be");
+            let wanted = sectors.iter().map(|at| idle::expected(lines, *at));
+            sectors.iter().for_each(|at| open.submit(IdleBio::read(*at, 8)));
+            let right = mapper.host().take_sum() == wanted.fold(0, u64::wrapping_add);
+            assert!(right, "fragments are where they should be");
 
-        let mut run = |name: String, with_completion: bool| {
-            group.bench_function(name, |bencher| {
-                bencher.iter_custom(|requests| {
-                    let batches = requests.div_ceil(BATCH as u64);
-                    let mut taken = std::time::Duration::ZERO;
-                    for _ in 0..batches {
-                        let start = Instant::now();
-                        sectors.iter().for_each(|at| open.submit(IdleBio::read(*at, 8)));
-                        if with_completion {
-                            host.complete_all();
-                        }
-                        taken += start.elapsed();
-                        host.complete_all();
-                    }
-                    taken.mul_f64(requests as f64 / (batches * BATCH as u64) as f64)
-                });
+            group.throughput(Throughput::Elements(BATCH as u64));
+            group.bench_function(format!("{lines} lines{what}"), |bencher| {
+                bencher.iter(|| sectors.iter().for_each(|at| open.submit(IdleBio::read(*at, 8))));
             });
-        };
-        run(format!("{lines} lines"), false);
-        run(format!("{lines} lines, and completed"), true);
+        }
     }
 }
 
@@ -65,7 +48,7 @@ fn text_to_table(criterion: &mut Criterion) {
     group.sample_size(10);
     for lines in [16u64, 1_000_000] {
         let text = idle::linear_lines(lines);
-        let mapper = idle::mapper();
+        let mapper = idle::mapper(true);
         let device = idle::device(&mapper, &text);
         group.bench_function(format!("{lines} lines"), |bencher| {
             bencher.iter_batched(

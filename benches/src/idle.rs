@@ -1,22 +1,20 @@
 //! A host that does nothing, so that what is measured is the device mapper's own work.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dm_core::{
     Bio, BioFlags, BioOp, CreateOptions, Device, DeviceMapper, Host, IoError, Limits, MappedDevice,
     Minor, Mode, Op, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors,
 };
 
-thread_local! {
-    /// What this thread has submitted. No lock, which would be measured too.
-    static SUBMITTED: RefCell<Vec<IdleBio>> = const { RefCell::new(Vec::new()) };
+/// Opens anything, and carries out nothing.
+pub struct IdleHost {
+    completes: bool,
+    /// Of the sectors that bios were sent to. One thread submits, so that it need not be locked.
+    sum: AtomicU64,
 }
-
-/// Opens anything, and keeps what is submitted until it is [dropped](IdleHost::complete_all) by the
-/// same thread.
-pub struct IdleHost;
 
 /// A disk of 2^40 sectors.
 pub struct IdleDisk;
@@ -29,18 +27,9 @@ pub struct IdleBio {
 }
 
 impl IdleHost {
-    /// Takes room for that many bios, so that keeping them allocates nothing.
-    pub fn keep_room_for(&self, bios: usize) {
-        SUBMITTED.with_borrow_mut(|submitted| submitted.reserve(bios));
-    }
-
-    /// Drops the bios that were kept; returns the sum of the sectors they were sent to.
-    pub fn complete_all(&self) -> u64 {
-        SUBMITTED.with_borrow_mut(|bios| {
-            let sum = bios.iter().map(|bio| bio.sector.get()).fold(0, u64::wrapping_add);
-            bios.clear();
-            sum
-        })
+    /// The sum of the sectors that bios were sent to, since it was last asked.
+    pub fn take_sum(&self) -> u64 {
+        self.sum.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -63,7 +52,12 @@ impl Host for IdleHost {
 
     #[inline]
     fn submit(&self, bio: IdleBio) {
-        SUBMITTED.with_borrow_mut(|submitted| submitted.push(bio));
+        let sum = self.sum.load(Ordering::Relaxed).wrapping_add(bio.sector.get());
+        self.sum.store(sum, Ordering::Relaxed);
+        if !self.completes {
+            // On its way for good.
+            std::mem::forget(bio);
+        }
     }
 
     fn notify(&self, _minor: Minor) {}
@@ -132,13 +126,14 @@ impl Bio for IdleBio {
     fn complete(self, _result: Result<(), IoError>) {}
 }
 
-/// A device mapper on an idle host.
+/// A device mapper on an idle host, which completes bios at once, or never.
 ///
 /// # Panics
 /// If there is no memory.
-pub fn mapper() -> DeviceMapper<IdleHost> {
+pub fn mapper(completes: bool) -> DeviceMapper<IdleHost> {
     let registry = Registry::with_builtins().expect("memory for four target types");
-    DeviceMapper::new(IdleHost, registry).expect("memory for a device mapper")
+    DeviceMapper::new(IdleHost { completes, sum: AtomicU64::new(0) }, registry)
+        .expect("memory for a device mapper")
 }
 
 /// Text of a table of `lines` lines of 1,024 sectors each, last one first on the disk.

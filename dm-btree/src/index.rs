@@ -119,6 +119,18 @@ impl Index {
         }
     }
 
+    /// The first and the last sector of line `n`; `None` from [`len`](Index::len) on.
+    #[inline]
+    pub fn line(&self, n: usize) -> Option<(u64, u64)> {
+        match &self.form {
+            Form::One(one) => line(one, n),
+            Form::Few(few) => line(few, n),
+            Form::Narrow(tree) => line(tree, n),
+            Form::Wide(tree) => line(tree, n),
+            Form::Staged(staged) => line(staged, n),
+        }
+    }
+
     /// The bytes allocated.
     pub fn memory(&self) -> usize {
         self.inner().memory()
@@ -166,6 +178,15 @@ impl SectorIndex for Index {
 
     fn lookup_batch(&self, sectors: &[u64], out: &mut [Option<usize>]) {
         Index::lookup_batch(self, sectors, out);
+    }
+}
+
+#[inline]
+fn line(index: &impl SectorIndex, n: usize) -> Option<(u64, u64)> {
+    let last = index.key(n)?;
+    match n.checked_sub(1) {
+        None => Some((0, last)),
+        Some(before) => Some((index.key(before)?.checked_add(1)?, last)),
     }
 }
 

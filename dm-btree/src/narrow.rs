@@ -67,6 +67,7 @@ impl SectorIndex for Narrow {
         }
     }
 
+    #[inline]
     fn key(&self, n: usize) -> Option<u64> {
         let key = self.tree.key(n)?;
         Some(key.wrapping_add(1).wrapping_shl(self.shift).wrapping_sub(1))

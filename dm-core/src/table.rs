@@ -179,13 +179,9 @@ impl<H: Host> Table<H> {
 
     #[inline]
     fn range(&self, line: usize) -> Option<SectorRange> {
-        let last = self.index.key(line)?;
-        let start = match line.checked_sub(1) {
-            Some(before) => self.index.key(before)?.checked_add(1)?,
-            None => 0,
-        };
-        let length = last.checked_sub(start)?.checked_add(1)?;
-        SectorRange::new(Sector::new(start), Sectors::new(length))
+        let (first, last) = self.index.line(line)?;
+        let length = last.checked_sub(first)?.checked_add(1)?;
+        SectorRange::new(Sector::new(first), Sectors::new(length))
     }
 }
 

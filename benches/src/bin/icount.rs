@@ -118,15 +118,14 @@ fn run(form: &str, targets: usize, lookups: usize) {
 
 /// Sends that many requests through dm-core, and completes them.
 fn map(lines: u64, requests: usize) {
-    let mapper = idle::mapper();
+    let mapper = idle::mapper(true);
     let device = idle::device(&mapper, &idle::linear_lines(lines));
     let open = device.open().expect("the device is there");
-    mapper.host().keep_room_for(LOOKUPS);
     for sector in random_queries(lines * 1024 - 8, LOOKUPS).iter().take(requests) {
         // Within a line, as most requests are.
         open.submit(IdleBio::read(sector & !7, 8));
     }
-    black_box(mapper.host().complete_all());
+    black_box(mapper.host().take_sum());
 }
 
 #[inline(never)]
