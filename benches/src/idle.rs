@@ -5,8 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use dm_core::{
-    Bio, BioFlags, BioOp, CreateOptions, Device, DeviceMapper, Host, IoError, Limits, MappedDevice,
-    Minor, Mode, Op, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors,
+    Bio, BioFlags, BioOp, CreateOptions, Device, DeviceMapper, Ended, Host, IoError, Limits,
+    MappedDevice, Minor, Mode, Op, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors, Time,
 };
 
 /// Opens anything, and carries out nothing.
@@ -45,6 +45,7 @@ impl Host for IdleHost {
     type Bio = IdleBio;
     type Queue = VecDeque<IdleBio>;
     type Lock = parking_lot::RawMutex;
+    const COMPLETIONS_SUBMIT: bool = true;
 
     fn open(&self, _name: &str, _mode: Mode) -> Result<IdleDisk, OpenError> {
         Ok(IdleDisk)
@@ -61,6 +62,16 @@ impl Host for IdleHost {
     }
 
     fn notify(&self, _minor: Minor) {}
+
+    fn now(&self) -> Time {
+        Time::default()
+    }
+
+    fn wake(&self, _minor: Minor, _at: Time) {}
+
+    fn buffer(&self, sectors: Sectors) -> Result<IdleBio, OutOfMemory> {
+        Ok(IdleBio::read(0, sectors.get()))
+    }
 }
 
 impl Device for IdleDisk {
@@ -82,7 +93,7 @@ impl Device for IdleDisk {
 }
 
 impl Bio for IdleBio {
-    type Device = IdleDisk;
+    type Host = IdleHost;
 
     fn op(&self) -> BioOp {
         BioOp::Data(Op::Read)
@@ -109,6 +120,20 @@ impl Bio for IdleBio {
 
     fn duplicate(&self) -> Result<IdleBio, OutOfMemory> {
         Ok(IdleBio { sector: self.sector, sectors: self.sectors, pass: self.pass.clone() })
+    }
+
+    fn child(
+        &self,
+        _op: BioOp,
+        _flags: BioFlags,
+        _sectors: Sectors,
+        ended: Ended<IdleHost>,
+    ) -> Result<IdleBio, Ended<IdleHost>> {
+        Err(ended)
+    }
+
+    fn with_bytes<T>(&mut self, _work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        None
     }
 
     fn set_sector(&mut self, sector: Sector) {

@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use dm_core::{
-    Bio, BioFlags, BioOp, CreateOptions, Device, DeviceMapper, Host, IoError, Limits, Minor, Mode,
-    Op, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors,
+    Bio, BioFlags, BioOp, CreateOptions, Device, DeviceMapper, Ended, Host, IoError, Limits, Minor,
+    Mode, Op, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors, Time,
 };
 
 /// A block layer with one device, `ram`.
@@ -22,6 +22,7 @@ impl Host for RamHost {
     type Bio = Request;
     type Queue = VecDeque<Request>;
     type Lock = parking_lot::RawMutex;
+    const COMPLETIONS_SUBMIT: bool = true;
 
     fn open(&self, name: &str, _mode: Mode) -> Result<RamDisk, OpenError> {
         if name == "ram" { Ok(RamDisk(self.disk.clone())) } else { Err(OpenError::NotFound) }
@@ -44,6 +45,18 @@ impl Host for RamHost {
 
     /// Nothing here drains later than at once, so nobody has to be woken.
     fn notify(&self, _minor: Minor) {}
+
+    /// Targets that work in the background ask for the time and for memory. No clock ticks here, and
+    /// so nobody has to be woken at any time.
+    fn now(&self) -> Time {
+        Time::default()
+    }
+    fn wake(&self, _minor: Minor, _at: Time) {}
+
+    fn buffer(&self, sectors: Sectors) -> Result<Request, OutOfMemory> {
+        let data = vec![0; sectors.get() as usize * 512];
+        Ok(Request::new(BioOp::Flush, Sector::ZERO, sectors, Whole::new(data)))
+    }
 }
 
 struct RamDisk(Arc<Mutex<Vec<u8>>>);
@@ -76,11 +89,34 @@ struct Request {
 }
 
 struct Whole {
-    data: Mutex<Vec<u8>>,
+    /// A job's is that of the request or the buffer that it was made of.
+    data: Arc<Mutex<Vec<u8>>>,
     result: Mutex<Result<(), IoError>>,
+    /// Who is told that a job has ended.
+    ended: Option<Ended<RamHost>>,
+}
+
+impl Whole {
+    fn new(data: Vec<u8>) -> Arc<Whole> {
+        let (data, result) = (Arc::new(Mutex::new(data)), Mutex::new(Ok(())));
+        Arc::new(Whole { data, result, ended: None })
+    }
+}
+
+impl Drop for Whole {
+    fn drop(&mut self) {
+        if let Some(ended) = self.ended.take() {
+            ended.tell(*self.result.lock().unwrap());
+        }
+    }
 }
 
 impl Request {
+    fn new(op: BioOp, sector: Sector, sectors: Sectors, whole: Arc<Whole>) -> Request {
+        let (passes, result) = (Vec::new(), Err(IoError::Failed));
+        Request { op, sector, sectors, offset: 0, whole, passes, result }
+    }
+
     fn data(&self) -> impl std::ops::DerefMut<Target = [u8]> + '_ {
         let (start, length) = (self.offset, self.sectors.get() as usize * 512);
         let data = self.whole.data.lock().unwrap();
@@ -103,7 +139,7 @@ impl Request {
 }
 
 impl Bio for Request {
-    type Device = RamDisk;
+    type Host = RamHost;
 
     fn op(&self) -> BioOp {
         self.op
@@ -126,6 +162,22 @@ impl Bio for Request {
     }
     fn duplicate(&self) -> Result<Request, OutOfMemory> {
         Ok(self.part(self.sectors))
+    }
+    fn child(
+        &self,
+        op: BioOp,
+        _flags: BioFlags,
+        sectors: Sectors,
+        ended: Ended<RamHost>,
+    ) -> Result<Request, Ended<RamHost>> {
+        let (data, result) = (self.whole.data.clone(), Mutex::new(Ok(())));
+        let whole = Arc::new(Whole { data, result, ended: Some(ended) });
+        let mut child = Request::new(op, Sector::ZERO, sectors, whole);
+        child.offset = self.offset;
+        Ok(child)
+    }
+    fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        Some(work(&mut self.whole.data.lock().unwrap()))
     }
     fn set_sector(&mut self, sector: Sector) {
         self.sector = sector;
@@ -180,19 +232,11 @@ fn main() {
     mapper.load(&device, table, Mode::ReadWrite, &mut |error| eprintln!("{error}")).unwrap();
     assert!(device.resume().unwrap().is_done());
 
-    let whole = Arc::new(Whole {
-        data: Mutex::new((0..8 * 512).map(|byte| b'a' + (byte / 512) as u8).collect()),
-        result: Mutex::new(Ok(())),
-    });
-    device.open().unwrap().submit(Request {
-        op: BioOp::Data(Op::Write),
-        sector: Sector::ZERO,
-        sectors: Sectors::new(8),
-        offset: 0,
-        whole: whole.clone(),
-        passes: Vec::new(),
-        result: Err(IoError::Failed),
-    });
+    let letters = (0..8 * 512).map(|byte| b'a' + (byte / 512) as u8).collect();
+    let whole = Whole::new(letters);
+    let write = BioOp::Data(Op::Write);
+    let request = Request::new(write, Sector::ZERO, Sectors::new(8), whole.clone());
+    device.open().unwrap().submit(request);
     assert_eq!(*whole.result.lock().unwrap(), Ok(()));
     let letters: String = disk.lock().unwrap().chunks(512).map(|s| s[0] as char).collect();
     println!("written: abcdefgh\non ram:  {letters}");

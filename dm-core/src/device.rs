@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
-use dm_sync::{Arc, Gate, OutOfMemory, Text};
+use dm_sync::{Arc, Entered, Gate, OutOfMemory, Pass, Text};
 use dm_table::{Args, Sector, Sectors};
 use dm_targets::{IoError, MessageError};
 use lock_api::{Mutex, MutexGuard};
@@ -68,6 +68,9 @@ enum Then {
 
 /// Tables that are no longer needed, to be dropped where no lock is held.
 type Discarded<H> = [Option<Arc<Table<H>>>; 3];
+
+/// A table that has just been bound, and a pass for its targets with state.
+type Started<H> = (Arc<Table<H>>, Pass);
 
 /// What a mapped device does with requests.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -240,6 +243,8 @@ impl<H: Host> MappedDevice<H> {
         let target = target.ok_or(SendError::OutOfRange { sector, size: table.size() })?;
         let mut answer = Text::new();
         target.message(words, &mut answer)?;
+        // It may have been about what the target does in the background.
+        self.pump_targets();
         let answer = Arc::try_new(answer).map_err(|_| MessageError::OutOfMemory)?;
         let before = self.lock().answer.replace(answer.clone());
         drop(before);
@@ -261,10 +266,11 @@ impl<H: Host> MappedDevice<H> {
         drop(before);
     }
 
-    /// Carries on a change whose requests have drained. Call it after [`Host::notify`], where
-    /// devices may be closed.
+    /// Carries on a change whose requests have drained, and what targets with state have to do.
+    /// Call it after [`Host::notify`], where requests may be submitted and devices closed.
     pub fn settle(&self) {
-        let (discarded, released) = {
+        self.pump_targets();
+        let (discarded, started, mut released) = {
             let mut inner = self.lock();
             let Phase::Draining(then) = inner.phase else {
                 return;
@@ -275,23 +281,60 @@ impl<H: Host> MappedDevice<H> {
             match then {
                 Then::Suspend => {
                     inner.phase = Phase::Suspended;
-                    (Discarded::default(), H::Queue::default())
+                    (Discarded::default(), None, H::Queue::default())
                 }
-                Then::Resume => (self.bind(&mut inner), core::mem::take(&mut inner.held)),
+                Then::Resume => {
+                    let (discarded, started) = self.bind(&mut inner);
+                    (discarded, started, core::mem::take(&mut inner.held))
+                }
                 Then::Remove => {
                     inner.phase = Phase::Removed;
                     let tables =
                         [inner.live.take(), inner.inactive.take(), self.shared.gate.take()];
-                    (tables, core::mem::take(&mut inner.held))
+                    (tables, None, core::mem::take(&mut inner.held))
                 }
             }
         };
         drop(discarded);
+        if let Some((table, pass)) = started {
+            self.start_targets(&table, pass);
+        }
         self.raise_event();
-        let mut released = released;
         while let Some(bio) = released.pop() {
             self.submit(bio);
         }
+    }
+
+    /// Has the targets with state of the live table do what they have to.
+    fn pump_targets(&self) {
+        let (table, draining) = {
+            let inner = self.lock();
+            match &inner.live {
+                Some(table) if !table.pumps.is_empty() => {
+                    (table.clone(), matches!(inner.phase, Phase::Draining(_)))
+                }
+                _ => return,
+            }
+        };
+        let mut event = false;
+        for (_, pump) in &table.pumps {
+            event |= pump.settle(&table);
+            if draining {
+                pump.suspend(&table);
+            }
+        }
+        if event {
+            self.raise_event();
+        }
+    }
+
+    fn start_targets(&self, table: &Arc<Table<H>>, pass: Pass) {
+        for (_, pump) in &table.pumps {
+            pump.resume(table, &self.shared.host, self.shared.minor, pass.clone());
+        }
+        drop(pass);
+        // Somebody may have begun to drain the device before they were started.
+        self.pump_targets();
     }
 
     /// One more of what is open already.
@@ -389,18 +432,22 @@ impl<H: Host> MappedDevice<H> {
     }
 
     /// Opens the shut gate on the inactive table, or else on the one that was live before.
-    fn bind(&self, inner: &mut Inner<H>) -> Discarded<H> {
+    ///
+    /// If the table has targets with state, they are to be started, with the pass.
+    fn bind(&self, inner: &mut Inner<H>) -> (Discarded<H>, Option<Started<H>>) {
         let before = self.shared.gate.take();
         let next = inner.inactive.take().or_else(|| inner.live.clone());
         let Some(next) = next else {
             inner.phase = Phase::Empty;
-            return [before, None, None];
+            return ([before, None, None], None);
         };
         let replaced = inner.live.replace(next.clone());
+        let stateful = (!next.pumps.is_empty()).then(|| next.clone());
         // The gate is shut and was emptied above, and changes only under this lock.
         let refused = self.shared.gate.open(next).err();
         inner.phase = Phase::Active;
-        [before, replaced, refused]
+        let pass = self.shared.gate.enter(0).map(Entered::into_pass);
+        ([before, replaced, refused], stateful.zip(pass))
     }
 
     fn raise_event(&self) {

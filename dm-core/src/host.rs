@@ -5,21 +5,26 @@ use core::fmt;
 
 use dm_sync::{OutOfMemory, Pass};
 use dm_table::{Sector, Sectors};
-use dm_targets::{IoError, Op, OpenError};
+use dm_targets::{BioOp, IoError, Op, OpenError, Time};
 
-use crate::Minor;
+use crate::{Ended, Minor};
 
 /// A block layer: it opens devices, takes requests for them, and wakes whoever waits.
 pub trait Host: Sized + Send + Sync + 'static {
     /// An open device. Dropping it closes it, which happens only when no bio is on its way there.
     type Device: Device;
     /// A request.
-    type Bio: Bio<Device = Self::Device>;
+    type Bio: Bio<Host = Self>;
     /// Where requests wait while their device is suspended.
     type Queue: Queue<Self::Bio>;
     /// A lock for short sections that never sleep. Requests may complete while one is held, if this
     /// host's completions interrupt: then it must keep them out.
     type Lock: lock_api::RawMutex + Send + Sync + 'static;
+
+    /// Whether requests may be submitted wherever one completes. If not, what a completion gives
+    /// rise to is left to [`MappedDevice::settle`](crate::MappedDevice::settle), which `notify` asks
+    /// for.
+    const COMPLETIONS_SUBMIT: bool;
 
     /// Opens the device that a table calls `name`.
     fn open(&self, name: &str, mode: Mode) -> Result<Self::Device, OpenError>;
@@ -29,12 +34,23 @@ pub trait Host: Sized + Send + Sync + 'static {
     /// No lock is held. The bio may complete before this returns.
     fn submit(&self, bio: Self::Bio);
 
-    /// Something about the device `minor` has changed: its event number moved, or its requests
-    /// have drained. Wake those who wait for either, and see to it that somebody calls
-    /// [`MappedDevice::settle`](crate::MappedDevice::settle) soon.
+    /// Something about the device `minor` has changed: its event number moved, its requests have
+    /// drained, or a target of it has something to do. Wake those who wait for a change, and see to
+    /// it that somebody calls [`MappedDevice::settle`](crate::MappedDevice::settle) soon.
     ///
     /// Called wherever a bio is dropped or completed; it must not call back into the device.
     fn notify(&self, minor: Minor);
+
+    /// What its clock shows: one that never goes back.
+    fn now(&self) -> Time;
+
+    /// See to it that somebody calls [`MappedDevice::settle`](crate::MappedDevice::settle) for the
+    /// device `minor` at `at` or soon after. A device's earlier wish holds as well.
+    fn wake(&self, minor: Minor, at: Time);
+
+    /// Memory for jobs of a target's own: a bio that is aimed nowhere, only made
+    /// [children](Bio::child) of. Dropping it frees the memory.
+    fn buffer(&self, sectors: Sectors) -> Result<Self::Bio, OutOfMemory>;
 
     /// A number for the CPU or thread that asks, the smaller the better. CPUs with different
     /// numbers below [`Host::lanes`] do not disturb one another when they submit.
@@ -53,8 +69,8 @@ pub trait Host: Sized + Send + Sync + 'static {
 /// Dropping it completes it with [`IoError::Failed`]. One that was [split](Bio::split) or
 /// [duplicated](Bio::duplicate) completes as a whole when all its parts have; it fails if one did.
 pub trait Bio: Sized + Send + 'static {
-    /// What it can be aimed at.
-    type Device;
+    /// Whose it is.
+    type Host: Host<Bio = Self>;
 
     /// What is to be done.
     fn op(&self) -> BioOp;
@@ -75,12 +91,29 @@ pub trait Bio: Sized + Send + 'static {
     /// Another request for the same sectors and the same data, with a clone of each pass.
     fn duplicate(&self) -> Result<Self, OutOfMemory>;
 
+    /// A request of its own for the first `sectors` of this one's memory, as it stands now, without
+    /// passes; `ended` is told when it has completed, and before its passes are dropped.
+    ///
+    /// This one has nothing to do with how it ends, but its memory outlives it. Gives `ended` back
+    /// where there is no memory.
+    fn child(
+        &self,
+        op: BioOp,
+        flags: BioFlags,
+        sectors: Sectors,
+        ended: Ended<Self::Host>,
+    ) -> Result<Self, Ended<Self::Host>>;
+
+    /// Lets `work` at the memory of a [buffer](Host::buffer), once all its children have told that
+    /// they have ended; `None`, with nothing done, before that.
+    fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T>;
+
     /// Moves it: it now begins at `sector` of whatever device is next to get it.
     fn set_sector(&mut self, sector: Sector);
 
     /// Aims it at a device. What [`Host::submit`] needs of the device is to be copied, for instance
     /// its descriptor: the device outlives the bio, by the passes that the bio carries.
-    fn set_device(&mut self, device: &Self::Device);
+    fn set_device(&mut self, device: &<Self::Host as Host>::Device);
 
     /// Keeps `pass` until it completes. Called at most [`MAX_DEPTH`](crate::MAX_DEPTH) times.
     fn carry(&mut self, pass: Pass);
@@ -90,15 +123,6 @@ pub trait Bio: Sized + Send + 'static {
 
     /// Completes it.
     fn complete(self, result: Result<(), IoError>);
-}
-
-/// What a bio asks for.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum BioOp {
-    /// Something to be done with its sectors.
-    Data(Op),
-    /// Everything that was written and acknowledged before must be made to last.
-    Flush,
 }
 
 bitflags::bitflags! {

@@ -37,11 +37,13 @@ extern crate std;
 
 mod change;
 mod device;
+mod ended;
 mod host;
 mod load;
 mod mapper;
 mod name;
 mod open;
+mod pump;
 mod route;
 mod table;
 
@@ -52,8 +54,9 @@ pub use dm_sync::{Arc, OutOfMemory, Pass, Text, try_box};
 pub use dm_table as table_text;
 pub use dm_table::{Sector, SectorRange, Sectors};
 pub use dm_targets as targets;
-pub use dm_targets::{IoError, Op, OpenError, Registry, TargetType};
-pub use host::{Bio, BioFlags, BioOp, Device, Host, Limits, Mode, Queue};
+pub use dm_targets::{BioOp, IoError, Op, OpenError, Registry, TargetType, Time};
+pub use ended::Ended;
+pub use host::{Bio, BioFlags, Device, Host, Limits, Mode, Queue};
 pub use load::{LoadError, LoadFailed, LoadReason};
 pub use mapper::{
     CreateError, CreateOptions, DeviceMapper, LoadDeviceError, RemoveError, RenameError,

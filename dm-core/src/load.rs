@@ -9,6 +9,7 @@ use dm_sync::OutOfMemory;
 use dm_table::{Excerpt, Position, Sectors, TableReason, Word, parse};
 use dm_targets::{CtrError, CtrReason, DeviceId, Devices, OpenError, Registry, Target, TargetType};
 
+use crate::pump::Pump;
 use crate::table::{Backing, TableDevice};
 use crate::{Host, MappedDevice, Mode, Open, Table};
 
@@ -108,7 +109,9 @@ impl<H: Host> Loader<'_, H> {
         let mut targets: Vec<Box<dyn Target>> = Vec::new();
         ends.try_reserve_exact(expected)?;
         targets.try_reserve_exact(expected)?;
-        let mut opened = Opened { loader: self, devices: Vec::new(), last: None };
+        let mut pumps = Vec::new();
+        let mut opened =
+            Opened { loader: self, devices: Vec::new(), last: None, touched: Vec::new() };
         let mut last_type: Option<&dyn TargetType> = None;
         let mut good = true;
         for line in lines {
@@ -128,10 +131,19 @@ impl<H: Host> Loader<'_, H> {
                 continue;
             };
             last_type = Some(target_type);
+            opened.touched.clear();
             match target_type.construct(line.args(), line.range(), &mut opened) {
-                Ok(target) if good => {
+                Ok(mut target) if good => {
                     ends.try_reserve(1)?;
                     targets.try_reserve(1)?;
+                    match target.take_machine() {
+                        Some(machine) => {
+                            pumps.try_reserve(1)?;
+                            let n = u32::try_from(targets.len()).map_err(|_| OutOfMemory)?;
+                            pumps.push((n, Pump::new(self.host, n, machine)?));
+                        }
+                        None => opened.mark_mapped(),
+                    }
                     ends.push(line.range().end().get().wrapping_sub(1));
                     targets.push(target);
                 }
@@ -160,7 +172,7 @@ impl<H: Host> Loader<'_, H> {
             // The parser gives lines in order, so nothing else is left.
             Err(_) => return Ok(None),
         };
-        Ok(Some(Table::new(index, targets, opened.devices, self.mode)))
+        Ok(Some(Table::new(index, targets, opened.devices, pumps, self.mode)))
     }
 
     fn unknown<'t>(&'t self, found: Word<'t>) -> LoadReason<'t> {
@@ -209,6 +221,8 @@ struct Opened<'l, H: Host> {
     devices: Vec<TableDevice<H>>,
     /// The name that was opened last, and what came of it: most tables repeat themselves.
     last: Option<(String, DeviceId)>,
+    /// Those that the line under construction has opened, if they are not marked as mapped yet.
+    touched: Vec<DeviceId>,
 }
 
 impl<H: Host> Devices for Opened<'_, H> {
@@ -216,7 +230,9 @@ impl<H: Host> Devices for Opened<'_, H> {
         if let Some((last, id)) = &self.last
             && name == last
         {
-            return Ok(*id);
+            let id = *id;
+            self.touch(id)?;
+            return Ok(id);
         }
         let mut remembered = String::new();
         remembered.try_reserve_exact(name.len()).map_err(OutOfMemory::from)?;
@@ -228,11 +244,13 @@ impl<H: Host> Devices for Opened<'_, H> {
             None => {
                 let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
                 self.devices.try_reserve(1).map_err(OutOfMemory::from)?;
-                self.devices.push(TableDevice { limits: backing.limits(), backing });
+                let limits = backing.limits();
+                self.devices.push(TableDevice { backing, limits, mapped: false });
                 DeviceId(id)
             }
         };
         self.last = Some((remembered, id));
+        self.touch(id)?;
         Ok(id)
     }
 
@@ -246,6 +264,23 @@ impl<H: Host> Devices for Opened<'_, H> {
 }
 
 impl<H: Host> Opened<'_, H> {
+    fn touch(&mut self, id: DeviceId) -> Result<(), OutOfMemory> {
+        if self.get(id).is_some_and(|device| !device.mapped) {
+            self.touched.try_reserve(1)?;
+            self.touched.push(id);
+        }
+        Ok(())
+    }
+
+    /// A target without state maps to what was opened for it.
+    fn mark_mapped(&mut self) {
+        for id in &self.touched {
+            if let Some(device) = self.devices.get_mut(id.0 as usize) {
+                device.mapped = true;
+            }
+        }
+    }
+
     fn get(&self, device: DeviceId) -> Option<&TableDevice<H>> {
         self.devices.get(device.0 as usize)
     }

@@ -2,10 +2,11 @@
 
 use dm_sync::{Arc, Entered, Pass};
 use dm_table::{Sector, SectorRange, Sectors};
-use dm_targets::{DeviceId, IoError, Map, Op, Request};
+use dm_targets::{BioOp, DeviceId, IoError, Map, Op, Request};
 
+use crate::pump::Pump;
 use crate::table::{Backing, TableDevice};
-use crate::{Bio, BioOp, Host, Mode, Table};
+use crate::{Bio, Host, Mode, Table};
 
 /// Sends every sector of `bio` where the table says.
 ///
@@ -27,7 +28,7 @@ fn route_data<H: Host>(host: &H, table: Entered<'_, Arc<Table<H>>>, op: Op, mut 
         let step = table.step(op, bio.sector(), bio.sectors());
         if step.sectors() < bio.sectors() {
             match bio.split(step.sectors()) {
-                Ok(front) => step.carry_out(host, op, front, || table.pass()),
+                Ok(front) => step.carry_out(host, op, front, &table),
                 Err(_) => return bio.complete(Err(IoError::OutOfMemory)),
             }
         } else if let Step::To { device, sector, .. } = step
@@ -39,29 +40,55 @@ fn route_data<H: Host>(host: &H, table: Entered<'_, Arc<Table<H>>>, op: Op, mut 
             bio.carry(table.into_pass());
             return host.submit(bio);
         } else {
-            return step.carry_out(host, op, bio, || table.pass());
+            return step.carry_out(host, op, bio, &table);
         }
     }
 }
 
-/// Sends a flush to every device of the table; it completes when all of them have.
+/// Sends a flush to every device that targets map to, and to every target with state; it completes
+/// when all of them have.
 #[cold]
 fn flush<H: Host>(host: &H, table: &Entered<'_, Arc<Table<H>>>, bio: H::Bio) {
-    let Some((last, others)) = table.devices.split_last() else {
-        return bio.complete(Ok(()));
-    };
-    for device in others {
-        match bio.duplicate() {
-            Ok(twin) => device.backing.submit(host, twin, table.pass()),
-            Err(_) => return bio.complete(Err(IoError::OutOfMemory)),
+    let mapped = table.devices.iter().filter(|device| device.mapped);
+    let devices = mapped.map(|device| Flushed::Device(&device.backing));
+    let pumps = table.pumps.iter().map(|(_, pump)| Flushed::Target(pump));
+    let mut last = None;
+    for next in devices.chain(pumps) {
+        if let Some(before) = last.replace(next) {
+            match bio.duplicate() {
+                Ok(twin) => before.submit(host, table, twin),
+                Err(_) => return bio.complete(Err(IoError::OutOfMemory)),
+            }
         }
     }
-    last.backing.submit(host, bio, table.pass());
+    match last {
+        Some(last) => last.submit(host, table, bio),
+        None => bio.complete(Ok(())),
+    }
+}
+
+/// What a flush is sent to.
+enum Flushed<'t, H: Host> {
+    Device(&'t Backing<H>),
+    Target(&'t Pump<H>),
+}
+
+impl<H: Host> Flushed<'_, H> {
+    fn submit(&self, host: &H, table: &Entered<'_, Arc<Table<H>>>, mut bio: H::Bio) {
+        match self {
+            Flushed::Device(backing) => backing.submit(host, bio, table.pass()),
+            Flushed::Target(pump) => {
+                bio.carry(table.pass());
+                pump.take(table, bio);
+            }
+        }
+    }
 }
 
 /// Where the first sectors of a request go.
 enum Step<'t, H: Host> {
     To { device: &'t TableDevice<H>, sector: Sector, sectors: Sectors },
+    Take { pump: &'t Pump<H>, at: Sector, sectors: Sectors },
     Zeros { sectors: Sectors },
     Fail { error: IoError, sectors: Sectors },
 }
@@ -105,6 +132,15 @@ impl<H: Host> Table<H> {
                     longest => Step::To { device, sector, sectors: mapped.min(longest) },
                 }
             }
+            Map::Take { sectors } => {
+                let taken = sectors.min(request.sectors);
+                match self.pump_at(sector) {
+                    Some(pump) if !taken.is_zero() => {
+                        Step::Take { pump, at: request.at, sectors: taken }
+                    }
+                    _ => Step::Fail { error: IoError::Failed, sectors: request.sectors },
+                }
+            }
             Map::Zeros => Step::Zeros { sectors: request.sectors },
             Map::Fail(error) => Step::Fail { error, sectors: request.sectors },
         }
@@ -114,17 +150,23 @@ impl<H: Host> Table<H> {
 impl<H: Host> Step<'_, H> {
     fn sectors(&self) -> Sectors {
         match *self {
-            Step::To { sectors, .. } | Step::Zeros { sectors } | Step::Fail { sectors, .. } => {
-                sectors
-            }
+            Step::To { sectors, .. }
+            | Step::Take { sectors, .. }
+            | Step::Zeros { sectors }
+            | Step::Fail { sectors, .. } => sectors,
         }
     }
 
-    fn carry_out(&self, host: &H, op: Op, mut bio: H::Bio, pass: impl FnOnce() -> Pass) {
+    fn carry_out(&self, host: &H, op: Op, mut bio: H::Bio, table: &Entered<'_, Arc<Table<H>>>) {
         match *self {
             Step::To { device, sector, .. } => {
                 bio.set_sector(sector);
-                device.backing.submit(host, bio, pass());
+                device.backing.submit(host, bio, table.pass());
+            }
+            Step::Take { pump, at, .. } => {
+                bio.set_sector(at);
+                bio.carry(table.pass());
+                pump.take(table, bio);
             }
             Step::Zeros { .. } => {
                 if op == Op::Read {
@@ -138,7 +180,7 @@ impl<H: Host> Step<'_, H> {
 }
 
 impl<H: Host> Backing<H> {
-    fn submit(&self, host: &H, mut bio: H::Bio, pass: Pass) {
+    pub(crate) fn submit(&self, host: &H, mut bio: H::Bio, pass: Pass) {
         bio.carry(pass);
         match self {
             Backing::Host(device) => {

@@ -8,6 +8,7 @@ use dm_btree::Index;
 use dm_table::{Escaped, Sector, SectorRange, Sectors};
 use dm_targets::{DeviceId, DeviceNames, Target};
 
+use crate::pump::Pump;
 use crate::{Device, Host, Limits, Mode, Open};
 
 /// How many mapped devices may lie on top of one another.
@@ -19,6 +20,8 @@ pub struct Table<H: Host> {
     /// A target for each key of the index.
     pub(crate) targets: Vec<Box<dyn Target>>,
     pub(crate) devices: Vec<TableDevice<H>>,
+    /// Those of the lines whose targets have state, in the order of their lines.
+    pub(crate) pumps: Vec<(u32, Pump<H>)>,
     mode: Mode,
     size: Sectors,
     limits: Limits,
@@ -29,6 +32,8 @@ pub struct Table<H: Host> {
 pub(crate) struct TableDevice<H: Host> {
     pub(crate) backing: Backing<H>,
     pub(crate) limits: Limits,
+    /// Whether a target without state maps to it: then flushes go straight to it.
+    pub(crate) mapped: bool,
 }
 
 /// Whose device it is.
@@ -51,6 +56,7 @@ impl<H: Host> Table<H> {
         index: Index,
         targets: Vec<Box<dyn Target>>,
         devices: Vec<TableDevice<H>>,
+        pumps: Vec<(u32, Pump<H>)>,
         mode: Mode,
     ) -> Table<H> {
         let limits = devices.iter().fold(Limits::NONE, |all, device| stack(all, device.limits));
@@ -58,7 +64,7 @@ impl<H: Host> Table<H> {
         let depth = below.unwrap_or(0).saturating_add(1);
         let last = index.len().checked_sub(1).and_then(|n| index.key(n));
         let size = Sectors::new(last.map_or(0, |end| end.saturating_add(1)));
-        Table { index, targets, devices, mode, size, limits, depth }
+        Table { index, targets, devices, pumps, mode, size, limits, depth }
     }
 
     /// How many sectors its lines cover.
@@ -168,6 +174,18 @@ impl<H: Host> Table<H> {
             out.write_char('\n')?;
         }
         Ok(())
+    }
+
+    /// What drives the target of a line, if it has state.
+    pub(crate) fn pump(&self, line: u32) -> Option<&Pump<H>> {
+        let n = self.pumps.binary_search_by_key(&line, |(line, _)| *line).ok()?;
+        self.pumps.get(n).map(|(_, pump)| pump)
+    }
+
+    /// What drives the target of the line that covers `sector`.
+    #[cold]
+    pub(crate) fn pump_at(&self, sector: Sector) -> Option<&Pump<H>> {
+        self.pump(u32::try_from(self.lookup(sector)?).ok()?)
     }
 
     /// The line that covers `sector`: its target, and its sectors.

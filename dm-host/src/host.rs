@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use dm_core::{
     Change, DeviceMapper, Host, MappedDevice, Minor, Mode, OpenError, OutOfMemory, Registry,
+    Sectors, Time,
 };
 use parking_lot::RawMutex;
 
@@ -87,6 +88,8 @@ pub struct UserHost {
     catalog: Catalog,
     notifier: Arc<Notifier>,
     lanes: usize,
+    /// Where its clock begins.
+    started: Instant,
 }
 
 impl UserHost {
@@ -99,6 +102,7 @@ impl UserHost {
             catalog: Catalog::default(),
             notifier: notifier.clone(),
             lanes,
+            started: Instant::now(),
         };
         let mapper = Arc::new(DeviceMapper::new(host, registry)?);
         let weak = Arc::downgrade(&mapper);
@@ -154,6 +158,7 @@ impl Host for UserHost {
     type Bio = UserBio;
     type Queue = std::collections::VecDeque<UserBio>;
     type Lock = RawMutex;
+    const COMPLETIONS_SUBMIT: bool = true;
 
     fn open(&self, name: &str, mode: Mode) -> Result<BackingDevice, OpenError> {
         self.catalog.open(name, mode)
@@ -169,6 +174,18 @@ impl Host for UserHost {
 
     fn notify(&self, minor: Minor) {
         self.notifier.notify(minor);
+    }
+
+    fn now(&self) -> Time {
+        Time::from_nanos(self.started.elapsed().as_nanos() as u64)
+    }
+
+    fn wake(&self, minor: Minor, at: Time) {
+        self.notifier.wake(minor, self.started + Duration::from_nanos(at.nanos()));
+    }
+
+    fn buffer(&self, sectors: Sectors) -> Result<UserBio, OutOfMemory> {
+        UserBio::buffer(sectors)
     }
 
     fn lane(&self) -> usize {

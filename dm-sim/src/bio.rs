@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use dm_core::{Bio, BioFlags, BioOp, IoError, Op, OutOfMemory, Pass, Sector, Sectors};
+use dm_core::{Bio, BioFlags, BioOp, Ended, IoError, Op, OutOfMemory, Pass, Sector, Sectors};
 use parking_lot::Mutex;
 
-use crate::{Disk, SimDevice};
+use crate::{Disk, SimDevice, SimHost};
 
 const SECTOR: usize = 512;
 
@@ -27,8 +27,11 @@ pub struct SimBio {
 struct Request {
     op: BioOp,
     flags: BioFlags,
-    data: Mutex<Vec<u8>>,
+    /// Shared with its children, if it has any.
+    data: Arc<Mutex<Vec<u8>>>,
     outcome: Mutex<Outcome>,
+    /// Who is told when it has completed, if it is a child.
+    ended: Mutex<Option<Ended<SimHost>>>,
 }
 
 #[derive(Default)]
@@ -76,14 +79,31 @@ impl SimBio {
         sectors: Sectors,
         data: Vec<u8>,
     ) -> (SimBio, Ticket) {
+        let data = Arc::new(Mutex::new(data));
+        let bio = SimBio::whole(op, flags, sector, sectors, data, None);
+        let ticket = Ticket { request: bio.request.clone() };
+        (bio, ticket)
+    }
+
+    /// Memory for jobs.
+    pub(crate) fn buffer(sectors: Sectors) -> SimBio {
+        let data = vec![0; sectors.get() as usize * SECTOR];
+        let op = BioOp::Data(Op::Read);
+        SimBio::new(op, BioFlags::empty(), Sector::ZERO, sectors, data).0
+    }
+
+    fn whole(
+        op: BioOp,
+        flags: BioFlags,
+        sector: Sector,
+        sectors: Sectors,
+        data: Arc<Mutex<Vec<u8>>>,
+        ended: Option<Ended<SimHost>>,
+    ) -> SimBio {
         let outcome = Mutex::new(Outcome { parts: 1, ..Outcome::default() });
-        let request = Arc::new(Request { op, flags, data: Mutex::new(data), outcome });
-        let ticket = Ticket { request: request.clone() };
-        let passes = Vec::new();
-        (
-            SimBio { request, sector, sectors, offset: 0, passes, disk: None, completed: false },
-            ticket,
-        )
+        let request = Request { op, flags, data, outcome, ended: Mutex::new(ended) };
+        let (request, passes) = (Arc::new(request), Vec::new());
+        SimBio { request, sector, sectors, offset: 0, passes, disk: None, completed: false }
     }
 
     /// Its own bytes of the request's data.
@@ -121,22 +141,28 @@ impl SimBio {
 
     fn end(&mut self, result: Result<(), IoError>) {
         self.completed = true;
-        // Passes go first: who waits for the drain may look at the outcome.
         let mut outcome = self.request.outcome.lock();
         if let Err(error) = result {
             outcome.error.get_or_insert(error);
         }
         outcome.parts -= 1;
+        let mut ended = None;
         if outcome.parts == 0 {
             outcome.completions += 1;
+            ended = self.request.ended.lock().take();
         }
+        let result = outcome.error.map_or(Ok(()), Err);
         drop(outcome);
+        if let Some(ended) = ended {
+            ended.tell(result);
+        }
+        // Passes go last: who waits for the drain may look at the outcome.
         self.passes.clear();
     }
 }
 
 impl Bio for SimBio {
-    type Device = SimDevice;
+    type Host = SimHost;
 
     fn op(&self) -> BioOp {
         self.request.op
@@ -165,6 +191,24 @@ impl Bio for SimBio {
 
     fn duplicate(&self) -> Result<SimBio, OutOfMemory> {
         Ok(self.part(self.sectors))
+    }
+
+    fn child(
+        &self,
+        op: BioOp,
+        flags: BioFlags,
+        sectors: Sectors,
+        ended: Ended<SimHost>,
+    ) -> Result<SimBio, Ended<SimHost>> {
+        assert!(sectors <= self.sectors, "a child with more memory than its parent");
+        let data = self.request.data.clone();
+        let mut child = SimBio::whole(op, flags, Sector::ZERO, sectors, data, Some(ended));
+        child.offset = self.offset;
+        Ok(child)
+    }
+
+    fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        Some(work(&mut self.request.data.lock()))
     }
 
     fn set_sector(&mut self, sector: Sector) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use dm_core::{
     Bio, BioFlags, BioOp, CreateOptions, DeviceMapper, Host, Limits, MappedDevice, Minor, Mode, Op,
-    Open, OpenError, Registry, Sector, Sectors,
+    Open, OpenError, OutOfMemory, Registry, Sector, Sectors, Time,
 };
 use parking_lot::Mutex;
 
@@ -26,6 +26,9 @@ struct State {
     disks: Vec<Disk>,
     pending: Vec<(Disk, SimBio)>,
     notified: VecDeque<Minor>,
+    now: Time,
+    /// Who wants to be settled, and when.
+    wakes: Vec<(Time, Minor)>,
 }
 
 /// A request that waits at a disk.
@@ -48,6 +51,7 @@ impl Host for SimHost {
     type Bio = SimBio;
     type Queue = VecDeque<SimBio>;
     type Lock = parking_lot::RawMutex;
+    const COMPLETIONS_SUBMIT: bool = true;
 
     fn open(&self, name: &str, _mode: Mode) -> Result<SimDevice, OpenError> {
         let state = self.state.lock();
@@ -61,6 +65,18 @@ impl Host for SimHost {
 
     fn notify(&self, minor: Minor) {
         self.state.lock().notified.push_back(minor);
+    }
+
+    fn now(&self) -> Time {
+        self.state.lock().now
+    }
+
+    fn wake(&self, minor: Minor, at: Time) {
+        self.state.lock().wakes.push((at, minor));
+    }
+
+    fn buffer(&self, sectors: Sectors) -> Result<SimBio, OutOfMemory> {
+        Ok(SimBio::buffer(sectors))
     }
 }
 

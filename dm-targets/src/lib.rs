@@ -28,10 +28,12 @@ pub use dm_table as table;
 mod construct;
 mod error;
 mod linear;
+mod machine;
 mod reciprocal;
 mod registry;
 mod striped;
 mod target;
+mod time;
 mod zero;
 
 #[cfg(test)]
@@ -40,7 +42,9 @@ mod testing;
 pub use construct::{CtrError, CtrReason, DeviceId, Devices, Extent, OpenError};
 pub use error::ErrorTarget;
 pub use linear::Linear;
+pub use machine::{Action, Job, JobData, JobId, Machine, Slot, Taken};
 pub use registry::{RegisterError, Registry, nearest};
 pub use striped::Striped;
-pub use target::{DeviceNames, IoError, Map, MessageError, Op, Request, Target, TargetType};
+pub use target::{BioOp, DeviceNames, IoError, Map, MessageError, Op, Request, Target, TargetType};
+pub use time::Time;
 pub use zero::Zero;

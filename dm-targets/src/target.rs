@@ -5,7 +5,7 @@ use core::fmt;
 
 use dm_table::{Args, Sector, SectorRange, Sectors};
 
-use crate::{CtrError, DeviceId, Devices};
+use crate::{CtrError, DeviceId, Devices, Machine};
 
 /// A kind of target: what a table line names, and what makes targets of its arguments.
 pub trait TargetType: Send + Sync {
@@ -47,6 +47,12 @@ pub trait Target: Send + Sync {
     /// What the answer leaves over is asked for again. Must be quick, and answer for every request
     /// that lies within the line.
     fn map(&self, request: &Request) -> Map;
+
+    /// Gives away the state machine behind [`Map::Take`]. Asked once, before the first request;
+    /// most targets have none.
+    fn take_machine(&mut self) -> Option<Box<dyn Machine>> {
+        None
+    }
 
     /// Writes the arguments so that a line with them makes the same target again.
     fn write_args(&self, out: &mut dyn fmt::Write, names: &dyn DeviceNames) -> fmt::Result;
@@ -90,6 +96,15 @@ impl Op {
     }
 }
 
+/// What is asked of a device.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum BioOp {
+    /// Something to be done with sectors.
+    Data(Op),
+    /// Everything that was written and acknowledged before must be made to last.
+    Flush,
+}
+
 /// The part of a request that lies on one line of a table.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Request {
@@ -112,6 +127,11 @@ pub enum Map {
         device: DeviceId,
         /// Where on that device.
         sector: Sector,
+        /// For how long this holds.
+        sectors: Sectors,
+    },
+    /// The target's [machine](Machine) takes the first `sectors` of it, to finish them later.
+    Take {
         /// For how long this holds.
         sectors: Sectors,
     },

@@ -1,15 +1,14 @@
 //! A host of which only drawings are made: every device can be opened, and none does anything.
 
 use std::collections::VecDeque;
-use std::convert::Infallible;
 use std::fmt;
 use std::fs::File;
 use std::io::{Seek, SeekFrom};
 use std::os::unix::fs::FileTypeExt;
 
 use dm_core::{
-    Bio, BioFlags, BioOp, Device, DeviceMapper, Host, IoError, Limits, LoadDeviceError, LoadError,
-    Minor, Mode, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors,
+    Bio, BioFlags, BioOp, Device, DeviceMapper, Ended, Host, IoError, Limits, LoadDeviceError,
+    LoadError, Minor, Mode, OpenError, OutOfMemory, Pass, Registry, Sector, Sectors, Time,
 };
 
 use super::Layout;
@@ -33,24 +32,33 @@ pub(super) struct PaperDevice {
     name: String,
 }
 
-/// There are no requests on paper.
-pub(super) struct NoBio(Infallible);
+/// Stands where a request would: on paper there are none.
+pub(super) struct NoBio;
 
 impl Host for Paper {
     type Device = PaperDevice;
     type Bio = NoBio;
     type Queue = VecDeque<NoBio>;
     type Lock = parking_lot::RawMutex;
+    const COMPLETIONS_SUBMIT: bool = true;
 
     fn open(&self, name: &str, _mode: Mode) -> Result<PaperDevice, OpenError> {
         Ok(PaperDevice { name: name.to_owned() })
     }
 
-    fn submit(&self, bio: NoBio) {
-        match bio.0 {}
-    }
+    fn submit(&self, _bio: NoBio) {}
 
     fn notify(&self, _minor: Minor) {}
+
+    fn now(&self) -> Time {
+        Time::default()
+    }
+
+    fn wake(&self, _minor: Minor, _at: Time) {}
+
+    fn buffer(&self, _sectors: Sectors) -> Result<NoBio, OutOfMemory> {
+        Ok(NoBio)
+    }
 }
 
 /// The size of the file or the block device of that name; `None` if there is none.
@@ -85,49 +93,53 @@ impl Device for PaperDevice {
 }
 
 impl Bio for NoBio {
-    type Device = PaperDevice;
+    type Host = Paper;
 
     fn op(&self) -> BioOp {
-        match self.0 {}
+        BioOp::Flush
     }
 
     fn flags(&self) -> BioFlags {
-        match self.0 {}
+        BioFlags::empty()
     }
 
     fn sector(&self) -> Sector {
-        match self.0 {}
+        Sector::ZERO
     }
 
     fn sectors(&self) -> Sectors {
-        match self.0 {}
+        Sectors::ZERO
     }
 
     fn split(&mut self, _front: Sectors) -> Result<NoBio, OutOfMemory> {
-        match self.0 {}
+        Ok(NoBio)
     }
 
     fn duplicate(&self) -> Result<NoBio, OutOfMemory> {
-        match self.0 {}
+        Ok(NoBio)
     }
 
-    fn set_sector(&mut self, _sector: Sector) {
-        match self.0 {}
+    fn child(
+        &self,
+        _op: BioOp,
+        _flags: BioFlags,
+        _sectors: Sectors,
+        ended: Ended<Paper>,
+    ) -> Result<NoBio, Ended<Paper>> {
+        Err(ended)
     }
 
-    fn set_device(&mut self, _device: &PaperDevice) {
-        match self.0 {}
+    fn with_bytes<T>(&mut self, _work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        None
     }
 
-    fn carry(&mut self, _pass: Pass) {
-        match self.0 {}
-    }
+    fn set_sector(&mut self, _sector: Sector) {}
 
-    fn fill_zeros(&mut self) {
-        match self.0 {}
-    }
+    fn set_device(&mut self, _device: &PaperDevice) {}
 
-    fn complete(self, _result: Result<(), IoError>) {
-        match self.0 {}
-    }
+    fn carry(&mut self, _pass: Pass) {}
+
+    fn fill_zeros(&mut self) {}
+
+    fn complete(self, _result: Result<(), IoError>) {}
 }

@@ -66,6 +66,7 @@ impl Found {
                 self.add(extent, in_order);
                 (Some(extent.device), sectors)
             }
+            Map::Take { sectors } => (None, sectors.get().clamp(1, length - at)),
             Map::Zeros => {
                 self.kind = Kind::Zeros;
                 (None, length - at)

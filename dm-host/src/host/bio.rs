@@ -4,9 +4,12 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 
 use dm_core::table_text::SECTOR_SIZE;
-use dm_core::{Bio, BioFlags, BioOp, IoError, MAX_DEPTH, Op, OutOfMemory, Pass, Sector, Sectors};
+use dm_core::{
+    Bio, BioFlags, BioOp, Ended, IoError, MAX_DEPTH, Op, OutOfMemory, Pass, Sector, Sectors,
+};
 use parking_lot::Mutex;
 
+use super::UserHost;
 use super::backing::{BackingDevice, BackingFile};
 use super::buffer::Buffer;
 
@@ -71,7 +74,27 @@ struct Request {
     /// The first error. Its lock also keeps two parts from filling the same bytes at once.
     error: Mutex<Option<IoError>>,
     tag: u64,
-    then: Arc<dyn Complete>,
+    then: Then,
+}
+
+/// What happens when a request has completed.
+enum Then {
+    /// Somebody is told.
+    Tell(Arc<dyn Complete>),
+    /// It was a job, in the memory of another request.
+    End(Ended<UserHost>, Arc<Request>),
+    /// It was memory for jobs, and is gone.
+    Nothing,
+}
+
+impl Request {
+    /// Where its memory begins.
+    fn start(&self) -> NonNull<u8> {
+        match &self.then {
+            Then::End(_, parent) => parent.start(),
+            _ => self.buffer.start(),
+        }
+    }
 }
 
 impl UserBio {
@@ -135,9 +158,28 @@ impl UserBio {
         tag: u64,
         then: Arc<dyn Complete>,
     ) -> UserBio {
+        UserBio::whole(op, BioFlags::empty(), sector, sectors, buffer, tag, Then::Tell(then))
+    }
+
+    /// Memory for jobs.
+    pub(crate) fn buffer(sectors: Sectors) -> Result<UserBio, OutOfMemory> {
+        let (op, buffer) = (BioOp::Data(Op::Read), Buffer::zeroed(sectors)?);
+        let none = BioFlags::empty();
+        Ok(UserBio::whole(op, none, Sector::ZERO, sectors, buffer, 0, Then::Nothing))
+    }
+
+    fn whole(
+        op: BioOp,
+        flags: BioFlags,
+        sector: Sector,
+        sectors: Sectors,
+        buffer: Buffer,
+        tag: u64,
+        then: Then,
+    ) -> UserBio {
         let request = Request {
             op,
-            flags: BioFlags::empty(),
+            flags,
             zeroing: Zeroing::empty(),
             buffer,
             error: Mutex::new(None),
@@ -172,10 +214,16 @@ impl UserBio {
     ///
     /// Good until the bio is gone. Nobody else writes there, but for duplicates of a read.
     pub(crate) fn data(&self) -> NonNull<u8> {
-        let start = self.request.buffer.start();
+        let start = self.request.start();
         // SAFETY: `data_at` is 0 or where `split` cut, which is within the buffer of a read or a
-        // write; it is never moved for a bio without a buffer.
+        // write, or of the request that a child was made of; it is never moved for a bio without.
         unsafe { start.add(self.data_at) }
+    }
+
+    /// How much memory it has from `data` on.
+    fn memory(&self) -> Sectors {
+        let transfers = matches!(self.op(), BioOp::Data(Op::Read | Op::Write));
+        if transfers { self.sectors } else { Sectors::ZERO }
     }
 
     /// Another part of the request, for the same sectors.
@@ -193,7 +241,7 @@ impl UserBio {
 }
 
 impl Bio for UserBio {
-    type Device = BackingDevice;
+    type Host = UserHost;
 
     fn op(&self) -> BioOp {
         self.request.op
@@ -225,6 +273,30 @@ impl Bio for UserBio {
 
     fn duplicate(&self) -> Result<UserBio, OutOfMemory> {
         Ok(self.part(self.sectors))
+    }
+
+    fn child(
+        &self,
+        op: BioOp,
+        flags: BioFlags,
+        sectors: Sectors,
+        ended: Ended<UserHost>,
+    ) -> Result<UserBio, Ended<UserHost>> {
+        let transfers = matches!(op, BioOp::Data(Op::Read | Op::Write));
+        // Nor may it reach past the memory, even if the core asked for it.
+        if transfers && sectors > self.memory() {
+            return Err(ended);
+        }
+        let then = Then::End(ended, self.request.clone());
+        let zero = Sector::ZERO;
+        let mut child = UserBio::whole(op, flags, zero, sectors, Buffer::default(), 0, then);
+        child.data_at = self.data_at;
+        Ok(child)
+    }
+
+    fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        let request = Arc::get_mut(&mut self.request)?;
+        Some(work(&mut request.buffer))
     }
 
     fn set_sector(&mut self, sector: Sector) {
@@ -269,12 +341,19 @@ impl Drop for UserBio {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let done = Done {
-            tag: self.tag,
-            result: self.error.get_mut().take().map_or(Ok(()), Err),
-            buffer: std::mem::take(&mut self.buffer),
-        };
-        self.then.complete(done);
+        let result = self.error.get_mut().take().map_or(Ok(()), Err);
+        match std::mem::replace(&mut self.then, Then::Nothing) {
+            Then::Tell(then) => {
+                let (tag, buffer) = (self.tag, std::mem::take(&mut self.buffer));
+                then.complete(Done { tag, result, buffer });
+            }
+            Then::End(ended, parent) => {
+                // The job has let go of the memory when its end is told.
+                drop(parent);
+                ended.tell(result);
+            }
+            Then::Nothing => {}
+        }
     }
 }
 

@@ -24,6 +24,8 @@ struct State {
     count: u64,
     /// Devices to be settled.
     unsettled: Vec<Minor>,
+    /// Devices to be settled later, and when.
+    wakes: Vec<(Instant, Minor)>,
     /// What `count` was when the last of those that are settled were taken up.
     settled: u64,
     stopped: bool,
@@ -35,6 +37,17 @@ impl Notifier {
         state.count += 1;
         if !state.unsettled.contains(&minor) {
             state.unsettled.push(minor);
+        }
+        self.changed.notify_all();
+    }
+
+    /// Has the device settled at `at`, or soon after.
+    pub(crate) fn wake(&self, minor: Minor, at: Instant) {
+        let mut state = self.state.lock();
+        // One wish a device is enough: when it is settled, it says when it wants to be again.
+        match state.wakes.iter_mut().find(|(_, known)| *known == minor) {
+            Some((known_at, _)) => *known_at = at.min(*known_at),
+            None => state.wakes.push((at, minor)),
         }
         self.changed.notify_all();
     }
@@ -105,9 +118,30 @@ impl Notifier {
 
     fn next(&self) -> Option<(Vec<Minor>, u64)> {
         let mut state = self.state.lock();
-        while state.unsettled.is_empty() && !state.stopped {
-            self.changed.wait(&mut state);
+        loop {
+            state.wake_due(Instant::now());
+            if !state.unsettled.is_empty() || state.stopped {
+                break;
+            }
+            match state.wakes.iter().map(|(at, _)| *at).min() {
+                Some(at) => drop(self.changed.wait_until(&mut state, at)),
+                None => self.changed.wait(&mut state),
+            }
         }
         (!state.stopped).then(|| (std::mem::take(&mut state.unsettled), state.count))
+    }
+}
+
+impl State {
+    /// Takes up the devices whose time has come.
+    fn wake_due(&mut self, now: Instant) {
+        let unsettled = &mut self.unsettled;
+        self.wakes.retain(|&(at, minor)| {
+            let due = at <= now;
+            if due && !unsettled.contains(&minor) {
+                unsettled.push(minor);
+            }
+            !due
+        });
     }
 }

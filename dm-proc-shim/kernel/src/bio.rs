@@ -3,10 +3,13 @@
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use dm_core::{Bio, BioFlags, BioOp, IoError, Op, OutOfMemory, Pass, Queue, Sector, Sectors};
+use dm_core::{
+    Bio, BioFlags, BioOp, Ended, IoError, Op, OutOfMemory, Pass, Queue, Sector, Sectors,
+};
 
 use crate::device::BlockDevice;
 use crate::glue::{self, Req};
+use crate::host::Kernel;
 
 /// A bio, and what is remembered for it until it completes.
 pub(crate) struct KernelBio(NonNull<Req>);
@@ -73,7 +76,7 @@ enum Status {
 }
 
 impl Bio for KernelBio {
-    type Device = BlockDevice;
+    type Host = Kernel;
 
     #[inline]
     fn op(&self) -> BioOp {
@@ -112,6 +115,20 @@ impl Bio for KernelBio {
         // SAFETY: as above.
         let twin = unsafe { glue::dmrs_duplicate(self.0.as_ptr()) };
         self.take_over(twin)
+    }
+
+    fn child(
+        &self,
+        _: BioOp,
+        _: BioFlags,
+        _: Sectors,
+        ended: Ended<Kernel>,
+    ) -> Result<KernelBio, Ended<Kernel>> {
+        Err(ended)
+    }
+
+    fn with_bytes<T>(&mut self, _: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        None
     }
 
     #[inline]

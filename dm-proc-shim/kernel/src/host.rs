@@ -1,6 +1,6 @@
 //! The kernel as a host of the core.
 
-use dm_core::{DeviceMapper, Host, Minor, Mode, OpenError};
+use dm_core::{DeviceMapper, Host, Minor, Mode, OpenError, OutOfMemory, Sectors, Time};
 
 use crate::bio::{BioQueue, KernelBio};
 use crate::device::BlockDevice;
@@ -29,6 +29,8 @@ impl Host for Kernel {
     type Bio = KernelBio;
     type Queue = BioQueue;
     type Lock = SpinLock;
+    /// They come in interrupts.
+    const COMPLETIONS_SUBMIT: bool = false;
 
     fn open(&self, name: &str, mode: Mode) -> Result<BlockDevice, OpenError> {
         BlockDevice::open(name, mode)
@@ -42,6 +44,17 @@ impl Host for Kernel {
     /// A work item settles all devices, and then wakes those that wait: see `settle` in c/main.c.
     fn notify(&self, _: Minor) {
         glue::dmrs_notify();
+    }
+
+    fn now(&self) -> Time {
+        Time::default()
+    }
+
+    fn wake(&self, _: Minor, _: Time) {}
+
+    /// Targets with state cannot be loaded in the kernel yet: this is what they lack.
+    fn buffer(&self, _: Sectors) -> Result<KernelBio, OutOfMemory> {
+        Err(OutOfMemory)
     }
 
     #[inline]
