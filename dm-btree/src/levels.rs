@@ -30,6 +30,7 @@ pub(crate) struct Levels {
 
 impl Levels {
     /// Lays out a tree for `keys` keys. Gives the levels and how many nodes it takes.
+    #[expect(clippy::cast_possible_truncation, reason = "constants of at most two digits")]
     pub(crate) fn lay_out<K: Key>(keys: usize) -> Result<(Levels, usize), BuildError> {
         let too_many = BuildError::TooMany { keys };
         let mut levels = Levels::default();
@@ -47,7 +48,7 @@ impl Levels {
             *place = u32::try_from(width).map_err(|_| too_many)?;
             levels.height = levels.height.saturating_add(1);
             total = total.checked_add(width).ok_or(too_many)?;
-            if width <= WIDE * K::PER_NODE + 1 {
+            if width <= WIDE.saturating_mul(K::PER_NODE).saturating_add(1) {
                 break;
             }
             width = width.div_ceil(K::CHILDREN);

@@ -4,6 +4,7 @@ use crate::levels::{Levels, WIDE};
 use crate::{Key, Node};
 
 /// Fills the nodes of a tree with `len` keys; `key` gives key number n.
+#[expect(clippy::arithmetic_side_effects, reason = "a node has at least nine children")]
 pub(crate) fn fill<K: Key>(
     nodes: &mut [Node<K>],
     levels: &Levels,
@@ -71,6 +72,11 @@ pub(crate) const ANY: u32 = u32::MAX;
 
 /// A [`Search`] of a tree with that many levels above the leaves, and with a wide root or not.
 #[inline(always)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "levels are counted from 1, and `WIDE` is 4"
+)]
 pub(crate) fn descend<K: Key, const HEIGHT: u32, const WIDE_ROOT: bool>(
     nodes: &[Node<K>],
     levels: &Levels,
@@ -165,6 +171,7 @@ pub(crate) fn search_all<K: Key>(
 
 /// The number of child `k` of node `n`.
 #[inline(always)]
+#[expect(clippy::cast_possible_truncation, reason = "a node has at most 17 children")]
 fn child<K: Key>(n: u32, k: u32, step: u32) -> u32 {
     n.wrapping_mul(K::CHILDREN as u32).wrapping_add(step).wrapping_add(k)
 }

@@ -100,6 +100,7 @@ impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
     }
 
     #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "a node has at least eight keys")]
     fn key(&self, n: usize) -> Option<u64> {
         let leaf = (self.levels.leaves as usize).checked_add(n / K::PER_NODE)?;
         let node = self.nodes.as_ref().get(leaf)?;

@@ -238,9 +238,9 @@ impl<H: Host> Devices for Opened<'_, H> {
         remembered.try_reserve_exact(name.len()).map_err(OutOfMemory::from)?;
         remembered.push_str(name);
         let backing = self.loader.open(name)?;
-        let known = self.devices.iter().position(|device| device.backing.is_same(&backing));
+        let known = (0..).zip(&self.devices).find(|(_, device)| device.backing.is_same(&backing));
         let id = match known {
-            Some(n) => DeviceId(n as u32),
+            Some((n, _)) => DeviceId(n),
             None => {
                 let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
                 self.devices.try_reserve(1).map_err(OutOfMemory::from)?;

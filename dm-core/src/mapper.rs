@@ -348,13 +348,13 @@ fn lowest_free<H: Host>(devices: &[MappedDevice<H>]) -> Option<Minor> {
 
 /// How many mapped devices lie on top of `device`, counted up to `limit`.
 fn height_above<H: Host>(devices: &[MappedDevice<H>], device: &MappedDevice<H>, limit: u32) -> u32 {
-    if limit == 0 || device.open_count() == 0 {
+    let Some(rest) = limit.checked_sub(1).filter(|_| device.open_count() > 0) else {
         return 0;
-    }
+    };
     let users = devices.iter().filter(|user| {
         let tables = user.tables();
         tables.iter().flatten().any(|table| table.mapped_devices().any(|d| d.device() == device))
     });
-    let heights = users.map(|user| height_above(devices, user, limit - 1) + 1);
+    let heights = users.map(|user| height_above(devices, user, rest).saturating_add(1));
     heights.max().unwrap_or(0)
 }

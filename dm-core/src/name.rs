@@ -118,6 +118,7 @@ impl Minor {
     pub const MAX: Minor = Minor((1 << 20) - 1);
 
     /// The minor of that number; `None` above [`Minor::MAX`].
+    #[expect(clippy::cast_possible_truncation, reason = "below 2^20")]
     pub const fn new(number: u64) -> Option<Minor> {
         if number > Minor::MAX.0 as u64 { None } else { Some(Minor(number as u32)) }
     }
@@ -129,7 +130,7 @@ impl Minor {
 
     /// The minor after it; `None` after the last.
     pub(crate) const fn next(self) -> Option<Minor> {
-        Minor::new(self.0 as u64 + 1)
+        Minor::new((self.0 as u64).saturating_add(1))
     }
 }
 

@@ -155,8 +155,8 @@ impl<H: Host> Table<H> {
 
     /// Writes a line for each device it lies on: its name.
     pub fn write_deps(&self, out: &mut dyn fmt::Write) -> fmt::Result {
-        for n in 0..self.devices.len() {
-            self.write_name(DeviceId(n as u32), out)?;
+        for (n, _) in (0..).zip(&self.devices) {
+            self.write_name(DeviceId(n), out)?;
             out.write_char('\n')?;
         }
         Ok(())

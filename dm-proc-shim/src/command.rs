@@ -89,7 +89,7 @@ pub(crate) fn words(line: &[u8], number: u32) -> Result<Args<'_>, CommandError<'
         Some((behind(text), TextReason::NotUtf8 { byte }))
     } else {
         let before = text.trim_end_matches('\\');
-        let is_odd = text.len().wrapping_sub(before.len()) % 2 != 0;
+        let is_odd = text.len().wrapping_sub(before.len()) & 1 != 0;
         let last = text.strip_suffix('\\').filter(|_| is_odd);
         last.map(|before| (behind(before), TextReason::Dangling))
     };

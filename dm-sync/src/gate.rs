@@ -121,6 +121,7 @@ impl<T> Gate<T> {
     ///
     /// Returns `None` unless the gate is open.
     #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "a gate has at least one slot")]
     pub fn enter(&self, hint: usize) -> Option<Entered<'_, T>> {
         let slots = &*self.counters().slots;
         let slot =

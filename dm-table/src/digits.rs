@@ -9,6 +9,7 @@ const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 ///
 /// `None` if the number is past 64 bits.
 #[inline]
+#[expect(clippy::arithmetic_side_effects, reason = "the length is at most that of the text")]
 pub(crate) fn leading(text: &[u8]) -> Option<(u64, usize)> {
     let mut number = 0u64;
     let mut length = 0;

@@ -87,7 +87,7 @@ impl<'t> Lines<'t> {
         let count =
             |bytes: &[u8]| bytes.iter().map(|&byte| u8::from(byte == separator)).sum::<u8>();
         self.rest.map_or(0, |rest| {
-            rest.chunks(128).map(|bytes| usize::from(count(bytes))).sum::<usize>() + 1
+            rest.chunks(128).map(|bytes| usize::from(count(bytes))).sum::<usize>().saturating_add(1)
         })
     }
 

@@ -39,7 +39,7 @@ impl Position {
             return Position { column: self.column.saturating_add(characters(text)), ..self };
         };
         let lines = text.as_bytes().iter().filter(|&&byte| byte == b'\n').count();
-        let last = text.get(end + 1..).unwrap_or_default();
+        let last = text.get(end.saturating_add(1)..).unwrap_or_default();
         Position {
             line: self.line.saturating_add(saturate(lines)),
             column: Position::START.column.saturating_add(characters(last)),

@@ -22,7 +22,7 @@ impl<T, const N: usize> Queue<T, N> {
         debug_assert!(self.waiting < N, "no room for another item");
         if let Some(free) = self.items.get_mut(self.waiting) {
             *free = Some(item);
-            self.waiting += 1;
+            self.waiting = self.waiting.saturating_add(1);
         }
     }
 

@@ -26,6 +26,10 @@ pub(crate) fn read(text: &[u8], at: Position) -> Option<(Line<'_>, &[u8])> {
 
 /// The number at `at`, and where the next word must start: behind a single blank.
 #[inline]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "offsets into the text, at most one behind its end"
+)]
 fn number(text: &[u8], at: usize) -> Option<(u64, usize)> {
     let (number, length) = digits::leading(text.get(at..)?)?;
     let end = at + length;
@@ -34,6 +38,7 @@ fn number(text: &[u8], at: usize) -> Option<(u64, usize)> {
 
 /// The end of the word that starts at `start`, if there is one.
 #[inline]
+#[expect(clippy::arithmetic_side_effects, reason = "offsets into the text: eight bytes were there")]
 fn word_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
@@ -49,6 +54,10 @@ fn word_end(text: &[u8], start: usize) -> Option<usize> {
 
 /// The first line feed from `start` on, if there is only ASCII without NUL and backslash before it.
 #[inline]
+#[expect(
+    clippy::arithmetic_side_effects,
+    reason = "offsets into the text: as many bytes were there"
+)]
 fn line_end(text: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     let mut odd = 0;

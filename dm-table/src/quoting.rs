@@ -86,6 +86,7 @@ impl Quoting {
 
     /// The byte at `at` as the table line has it, and the offset behind it.
     #[inline]
+    #[expect(clippy::arithmetic_side_effects, reason = "a slice is at most isize::MAX bytes long")]
     fn unit(self, text: &[u8], at: usize) -> Option<(u8, usize)> {
         let byte = *text.get(at)?;
         if byte == b'\\' && self == Quoting::Twice {

@@ -3,6 +3,12 @@
 //! Each search is exact for the first byte that it finds: the carries and borrows behind the
 //! arithmetic only run from there towards the bytes behind it.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "sums and products of constants and of numbers up to 64; the highest bytes of eight fit a byte"
+)]
+
 use core::array;
 
 const LOWS: u64 = 0x0101_0101_0101_0101;

@@ -14,6 +14,11 @@ pub(crate) struct Reciprocal {
 
 impl Reciprocal {
     /// For dividing by `divisor`; 0 counts as 1.
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "l is at most 32, and 2^l less than twice the divisor: the quotient is below 2^64"
+    )]
     pub(crate) const fn new(divisor: u32) -> Reciprocal {
         let divisor = if divisor == 0 { 1 } else { divisor };
         // The least l with 2^l >= divisor, at most 32.
@@ -33,6 +38,11 @@ impl Reciprocal {
 
     /// Quotient and remainder.
     #[inline]
+    #[expect(
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation,
+        reason = "a product of 64-bit numbers fits 128 bits, half of it 64, a remainder 32"
+    )]
     pub(crate) const fn divide(self, n: u64) -> (u64, u32) {
         let high = ((self.magic as u128 * n as u128) >> 64) as u64;
         // `high` is at most `n`, and the sum at most `n` too: nothing wraps.

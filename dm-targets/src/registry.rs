@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::fmt;
+use core::{array, fmt, iter, mem};
 
 use dm_sync::{Arc, OutOfMemory, try_box};
 
@@ -105,7 +105,7 @@ impl fmt::Debug for Registry {
 }
 
 fn names<T: TargetType + ?Sized>(of: &T) -> impl Iterator<Item = &'static str> + use<T> {
-    core::iter::once(of.name()).chain(of.aliases().iter().copied())
+    iter::once(of.name()).chain(of.aliases().iter().copied())
 }
 
 /// The one of `names` that `word` was most likely meant to be, if any comes close.
@@ -117,30 +117,33 @@ pub fn nearest<'n>(word: &str, names: impl IntoIterator<Item = &'n str>) -> Opti
 
 /// How many letters must be added, dropped, changed or swapped with their neighbour to make `b` of
 /// `a`; words over 24 letters are too far from anything.
+#[expect(clippy::arithmetic_side_effects, reason = "distances are at most 24")]
 fn edit_distance(a: &str, b: &str) -> usize {
     const LIMIT: usize = 24;
-    let (a, b) = (a.as_bytes(), b.as_bytes());
     if a.len() > LIMIT || b.len() > LIMIT {
         return usize::MAX;
     }
     // Rows of the table of distances between beginnings: two back, one back, and this one.
-    let mut rows = [[0usize; LIMIT + 1]; 3];
-    for (j, cell) in rows[1].iter_mut().enumerate() {
-        *cell = j;
-    }
-    for (i, &x) in a.iter().enumerate() {
-        rows[2][0] = i + 1;
-        for (j, &y) in b.iter().enumerate() {
-            let changed = rows[1][j] + usize::from(x != y);
-            let mut best = changed.min(rows[1][j + 1] + 1).min(rows[2][j] + 1);
-            if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
-                best = best.min(rows[0][j - 1] + 1);
+    let mut two_back = [0; LIMIT + 1];
+    let mut back: [usize; LIMIT + 1] = array::from_fn(|length| length);
+    let mut x_before = None;
+    for (x, length) in a.bytes().zip(1..) {
+        let mut row = [length; LIMIT + 1];
+        let (mut left, mut y_before) = (length, None);
+        let above = back.array_windows().zip(iter::once(&0).chain(&two_back));
+        let cells = row.iter_mut().skip(1).zip(above);
+        for (y, (cell, (&[diagonal, above], &before_both))) in b.bytes().zip(cells) {
+            left = (diagonal + usize::from(x != y)).min(above + 1).min(left + 1);
+            if x_before == Some(y) && y_before == Some(x) {
+                left = left.min(before_both + 1);
             }
-            rows[2][j + 1] = best;
+            *cell = left;
+            y_before = Some(y);
         }
-        rows.rotate_left(1);
+        x_before = Some(x);
+        two_back = mem::replace(&mut back, row);
     }
-    rows[1][b.len()]
+    back.get(b.len()).copied().unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]

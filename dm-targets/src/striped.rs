@@ -62,7 +62,7 @@ impl TargetType for Striped {
             return Err(CtrReason::Length {
                 length: at.length(),
                 what: "stripes times chunk",
-                unit: u64::from(stripes.divisor()) * u64::from(chunk.divisor()),
+                unit: u64::from(stripes.divisor()).saturating_mul(chunk.divisor().into()),
             }
             .into());
         }
@@ -99,6 +99,10 @@ impl Target for StripedTarget {
         "striped"
     }
 
+    #[expect(
+        clippy::arithmetic_side_effects,
+        reason = "no part of a position is past it, and `into_chunk` is below the chunk"
+    )]
     fn map(&self, request: &Request) -> Map {
         let (chunk, into_chunk) = self.chunk.divide(request.at.get());
         let (row, stripe) = self.stripes.divide(chunk);

@@ -18,6 +18,7 @@ impl Time {
     }
 
     /// The moment `wait` later; the end of time if that is too far.
+    #[expect(clippy::cast_possible_truncation, reason = "compared in the same line")]
     pub const fn after(self, wait: Duration) -> Time {
         let nanos = wait.as_nanos();
         let nanos = if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 };

@@ -3,6 +3,12 @@
 //! A node is searched in two rounds, so that it takes 4 comparisons instead of 8, or 7 instead of 16.
 //! The second round depends on the first, which also keeps a compiler from using vector registers.
 
+#![expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "counts of at most 64 keys, and constant indices into arrays"
+)]
+
 use crate::levels::{Levels, WIDE};
 use crate::search::{self, ABREAST, Search, pick};
 use crate::{Key, Node};

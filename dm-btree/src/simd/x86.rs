@@ -1,5 +1,7 @@
 //! AVX2 and AVX-512. A node is compared whole, and the bits of the answer counted.
 
+#![expect(clippy::arithmetic_side_effects, reason = "counts of bits in at most 64 lanes")]
+
 use core::arch::x86_64::*;
 use std::is_x86_feature_detected;
 
