@@ -33,6 +33,7 @@ pub(crate) fn help() -> String {
 cargo xtask test [--only STEP[,STEP]...] [--keep-going]   every check, or only these
 cargo xtask setup                                         install what the checks need
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
+cargo xtask bench io [--long]                             our server against those of others, on the same work
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test|bench [--kernel VERSION]          the same, and run it in a virtual machine
 cargo xtask trace record                                  the traces that benchmarks replay; as root

@@ -54,6 +54,9 @@ pub(crate) enum Failure {
     NoRelease,
 
     #[error(transparent)]
+    Io(#[from] crate::io::IoFailure),
+
+    #[error(transparent)]
     Kernel(#[from] crate::kernel::KernelFailure),
 
     #[error(transparent)]

@@ -10,6 +10,7 @@ use failure::Failure;
 mod bare_metal;
 mod cli;
 mod failure;
+mod io;
 mod kernel;
 mod rust_src;
 mod setup;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         }
         Chore::Setup => setup::run(),
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
+        Chore::Bench { name: Some(name), args } if name == "io" => io::run(&args),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::RecordTraces => trace::record(),

@@ -1,0 +1,129 @@
+//! A server that runs.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use super::contenders::{Contender, Job, SOCKET};
+use super::ground::{Cache, Ground, Layout};
+use super::{IoFailure, file};
+use crate::failure::Failure;
+
+/// A server, which is ended when this is dropped.
+pub(super) struct Running {
+    pub(super) contender: &'static Contender,
+    socket: PathBuf,
+    /// How long it took from its start until it had answered a read.
+    pub(super) first_byte: Duration,
+    child: Child,
+}
+
+/// How long a server may take to start.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl Running {
+    pub(super) fn start(
+        contender: &'static Contender,
+        ground: &Ground,
+        cache: Cache,
+    ) -> Result<Running, Failure> {
+        let folder = ground.folder.join(contender.name.replace([' ', ','], "-"));
+        let _ = fs::remove_dir_all(&folder);
+        let mut private = DirBuilder::new();
+        private.recursive(true).mode(0o700).create(&folder).map_err(file(&folder))?;
+        let job = Job { ground, cache, folder: &folder };
+        let mut command = contender.command(&job)?;
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        let started = Instant::now();
+        let child = command.spawn();
+        let program = || command.get_program().to_string_lossy().into_owned();
+        let child = child.map_err(|source| Failure::Start { command: program(), source })?;
+        let socket = folder.join(SOCKET);
+        let mut server = Running { contender, socket, first_byte: Duration::ZERO, child };
+        let export = contender.layouts[0].export();
+        while read_first(&server.socket, export).is_err() {
+            if started.elapsed() > PATIENCE {
+                let (server, seconds) = (contender.name, PATIENCE.as_secs());
+                return Err(IoFailure::NotServing { server, seconds }.into());
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        server.first_byte = started.elapsed();
+        Ok(server)
+    }
+
+    /// The disk of a layout, for clients.
+    pub(super) fn uri(&self, layout: Layout) -> String {
+        format!("nbd+unix:///{}?socket={}", layout.export(), self.socket.display())
+    }
+
+    /// The CPU time that all its threads have taken, those included that have ended.
+    pub(super) fn cpu_time(&self) -> Option<Duration> {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).ok()?;
+        ticks(&stat).map(|ticks| TICK * ticks)
+    }
+
+    /// The most bytes of memory that it had resident.
+    pub(super) fn peak_memory(&self) -> Option<f64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).ok()?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kilobytes: f64 = line.split_whitespace().next()?.parse().ok()?;
+        Some(kilobytes * 1024.0)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It fails where the server has ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The unit of /proc/PID/stat: USER_HZ is 100 on every architecture that this runs on.
+const TICK: Duration = Duration::from_millis(10);
+
+/// User and system time, of a line of /proc/PID/stat.
+fn ticks(stat: &str) -> Option<u32> {
+    // The name before may have blanks in it.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(11);
+    let user: u32 = fields.next()?.parse().ok()?;
+    let system: u32 = fields.next()?.parse().ok()?;
+    Some(user + system)
+}
+
+/// Connects as an NBD client, and reads the first 4 KiB of the export.
+fn read_first(socket: &Path, export: &str) -> io::Result<()> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.read_exact(&mut [0; 18])?;
+    // Newstyle, fixed, no zeros; then the option that goes straight to the export.
+    stream.write_all(&3_u32.to_be_bytes())?;
+    stream.write_all(b"IHAVEOPT")?;
+    stream.write_all(&1_u32.to_be_bytes())?;
+    stream.write_all(&(export.len() as u32).to_be_bytes())?;
+    stream.write_all(export.as_bytes())?;
+    stream.read_exact(&mut [0; 10])?;
+    let mut request = [0; 28];
+    request[..4].copy_from_slice(&0x2560_9513_u32.to_be_bytes());
+    request[24..].copy_from_slice(&4096_u32.to_be_bytes());
+    stream.write_all(&request)?;
+    stream.read_exact(&mut [0; 16 + 4096])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn user_and_system_time_count() {
+        let stat = "77 (a name) ) S 1 2 3 4 5 6 7 8 9 10 120 34 0 0 20 0 1 0";
+        assert_eq!(ticks(stat), Some(154));
+        assert_eq!(ticks("77 (cut off) S 1 2"), None);
+    }
+}
