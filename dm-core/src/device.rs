@@ -241,11 +241,12 @@ impl<H: Host> MappedDevice<H> {
         let table = self.table().ok_or(SendError::NoTable)?;
         let target = table.lookup(sector).and_then(|line| table.targets.get(line));
         let target = target.ok_or(SendError::OutOfRange { sector, size: table.size() })?;
-        let mut answer = Text::new();
-        target.message(words, &mut answer)?;
+        // Before the target acts: an answer that there is no room for would come too late.
+        let mut answer = Arc::try_new(Text::new()).map_err(|_| MessageError::OutOfMemory)?;
+        let text = Arc::get_mut(&mut answer).ok_or(MessageError::OutOfMemory)?;
+        target.message(words, text)?;
         // It may have been about what the target does in the background.
         self.pump_targets();
-        let answer = Arc::try_new(answer).map_err(|_| MessageError::OutOfMemory)?;
         let before = self.lock().answer.replace(answer.clone());
         drop(before);
         Ok(answer)
@@ -489,6 +490,17 @@ impl<H: Host> MappedDevice<H> {
         };
         refused.complete(Err(error));
         None
+    }
+}
+
+/// Nobody has removed the device, but nobody knows it any more: perhaps all of the mapper is dropped.
+impl<H: Host> Drop for Shared<H> {
+    fn drop(&mut self) {
+        self.gate.close();
+        // A target with state keeps its table, by a pass, until it is told to come to an end.
+        if let Some(table) = self.inner.get_mut().live.take() {
+            table.pumps.iter().for_each(|(_, pump)| pump.suspend(&table));
+        }
     }
 }
 

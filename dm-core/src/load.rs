@@ -11,7 +11,7 @@ use dm_targets::{CtrError, CtrReason, DeviceId, Devices, OpenError, Registry, Ta
 
 use crate::pump::Pump;
 use crate::table::{Backing, TableDevice};
-use crate::{Host, MappedDevice, Mode, Open, Table};
+use crate::{Host, LoadDeviceError, MappedDevice, Mode, Open, Table};
 
 /// One thing that is wrong with a table.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -50,9 +50,6 @@ pub enum LoadReason<'t> {
         /// Why.
         reason: CtrReason<'t>,
     },
-    /// There is no memory for the table.
-    #[error("out of memory")]
-    OutOfMemory,
 }
 
 /// A table was refused. What is wrong with it was reported one by one.
@@ -80,21 +77,14 @@ impl<H: Host> Loader<'_, H> {
         &self,
         text: &[u8],
         report: &mut dyn FnMut(LoadError<'_>),
-    ) -> Result<Table<H>, LoadFailed> {
+    ) -> Result<Table<H>, LoadDeviceError> {
         let mut errors = 0u64;
         let mut report = |at: Position, reason: LoadReason<'_>| {
             errors = errors.saturating_add(1);
             report(LoadError { at, reason });
         };
-        let table = self.build(text, &mut report);
-        match table {
-            Ok(Some(table)) => Ok(table),
-            Ok(None) => Err(LoadFailed { errors }),
-            Err(OutOfMemory) => {
-                report(Position::START, LoadReason::OutOfMemory);
-                Err(LoadFailed { errors })
-            }
-        }
+        let table = self.build(text, &mut report)?;
+        table.ok_or(LoadDeviceError::Refused(LoadFailed { errors }))
     }
 
     /// `None` after errors that were reported.

@@ -218,8 +218,9 @@ impl<H: Host> DeviceMapper<H> {
 
     /// Loads a table into the inactive slot of a device.
     ///
-    /// Every error is reported with its place in the text. The device changes only if there is
-    /// none: then [`MappedDevice::resume`] binds the table.
+    /// Every error is reported with its place in the text, and remembered by the device. Its tables
+    /// change only if there is none: then [`MappedDevice::resume`] binds the new one. Without memory
+    /// nothing changes at all, whatever was reported.
     pub fn load(
         &self,
         device: &MappedDevice<H>,
@@ -232,8 +233,18 @@ impl<H: Host> DeviceMapper<H> {
             log.add(&error);
             report(error);
         });
-        device.set_load_errors(log.finish());
-        self.load_checked(device, built?)
+        match built {
+            Ok(table) => {
+                self.load_checked(device, table)?;
+                device.set_load_errors(None);
+                Ok(())
+            }
+            Err(LoadDeviceError::Refused(why)) => {
+                device.set_load_errors(Some(log.finish()?));
+                Err(why.into())
+            }
+            Err(why) => Err(why),
+        }
     }
 
     /// Validates a table as [`load`](Self::load) does, and changes nothing.
@@ -282,7 +293,7 @@ impl<H: Host> DeviceMapper<H> {
         let (registry, devices) = (self.target_types()?, self.list()?);
         let loader =
             Loader { host: &*self.host, registry: &registry, devices: &devices, owner, mode };
-        Ok(loader.load(text, report)?)
+        loader.load(text, report)
     }
 
     fn find_by(&self, matches: impl Fn(&MappedDevice<H>) -> bool) -> Option<MappedDevice<H>> {
@@ -313,6 +324,7 @@ impl<H: Host> DeviceMapper<H> {
 struct ErrorLog {
     text: Text,
     left_out: u64,
+    out_of_memory: bool,
 }
 
 /// About how much text of errors a device remembers, in bytes.
@@ -320,18 +332,18 @@ const ERROR_LOG_SIZE: usize = 16 << 10;
 
 impl ErrorLog {
     fn add(&mut self, error: &LoadError<'_>) {
-        let full = self.text.as_str().len() >= ERROR_LOG_SIZE;
-        if full || writeln!(self.text, "{error}").is_err() {
+        if self.text.as_str().len() >= ERROR_LOG_SIZE {
             self.left_out = self.left_out.saturating_add(1);
+        } else {
+            self.out_of_memory |= writeln!(self.text, "{error}").is_err();
         }
     }
 
-    fn finish(mut self) -> Option<Arc<Text>> {
+    fn finish(mut self) -> Result<Arc<Text>, OutOfMemory> {
         if self.left_out > 0 {
-            // Without memory for this line either, what is there must do.
-            let _ = writeln!(self.text, "and {} more", self.left_out);
+            self.out_of_memory |= writeln!(self.text, "and {} more", self.left_out).is_err();
         }
-        if self.text.as_str().is_empty() { None } else { Arc::try_new(self.text).ok() }
+        if self.out_of_memory { Err(OutOfMemory) } else { Arc::try_new(self.text) }
     }
 }
 

@@ -3,7 +3,7 @@
 use dm_core::table_text::Args;
 use dm_core::{
     Change, CreateError, CreateOptions, DeviceMapper, DeviceName, Host, LoadDeviceError,
-    LoadReason, MappedDevice, Mode, RenameError, SendError, State, Text,
+    MappedDevice, Mode, RenameError, SendError, State, Text,
 };
 
 use crate::command::{self, Command, CommandError, CommandReason, Message, Placed, Switch};
@@ -107,11 +107,7 @@ pub(crate) fn table<H: Host>(
     let mut errors = 0u64;
     let loaded = mapper.load(device, table, Mode::ReadWrite, &mut |error| {
         errors = errors.saturating_add(1);
-        if matches!(error.reason, LoadReason::OutOfMemory) {
-            first = Some(Err(Cause::OutOfMemory));
-        } else if first.is_none() {
-            first = Some(text::of(&error).map_err(Cause::from));
-        }
+        first.get_or_insert_with(|| text::of(&error).map_err(Cause::from));
     });
     match (loaded, first) {
         (Ok(()), _) if is_first => Ok(Some(device.resume()?)),

@@ -38,6 +38,17 @@ impl<T> Arc<T> {
         a.inner == b.inner
     }
 
+    /// The value, to be changed; `None` if others share it.
+    pub fn get_mut(this: &mut Arc<T>) -> Option<&mut T> {
+        // Acquire: all uses by owners that are gone come before the change.
+        if this.inner().owners.load(Ordering::Acquire) != 1 {
+            return None;
+        }
+        // SAFETY: `this` is the only owner, and borrowed for as long as the reference lives, so that
+        // nobody can become another; there are no weak pointers.
+        Some(unsafe { &mut this.inner.as_mut().value })
+    }
+
     fn inner(&self) -> &Inner<T> {
         // SAFETY: `self` is an owner, and `Inner` lives until the last owner is dropped.
         unsafe { self.inner.as_ref() }
@@ -88,6 +99,17 @@ mod tests {
         fn drop(&mut self) {
             self.0.fetch_add(1, Ordering::SeqCst);
         }
+    }
+
+    #[test]
+    fn only_a_single_owner_may_change_the_value() {
+        let mut first = Arc::try_new(1).unwrap();
+        *Arc::get_mut(&mut first).unwrap() = 2;
+        let second = first.clone();
+        assert_eq!(Arc::get_mut(&mut first), None);
+        drop(first);
+        let mut second = second;
+        assert_eq!(Arc::get_mut(&mut second), Some(&mut 2));
     }
 
     #[test]
