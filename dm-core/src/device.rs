@@ -41,6 +41,8 @@ struct Inner<H: Host> {
     live: Option<Arc<Table<H>>>,
     inactive: Option<Arc<Table<H>>>,
     held: H::Queue,
+    /// Somebody carries on a change that has drained.
+    settling: bool,
     opens: u32,
     /// What was wrong with the table that was loaded last.
     load_errors: Option<Arc<Text>>,
@@ -119,6 +121,7 @@ impl<H: Host> MappedDevice<H> {
             live: None,
             inactive: None,
             held: H::Queue::default(),
+            settling: false,
             opens: 0,
             load_errors: None,
             answer: None,
@@ -271,15 +274,33 @@ impl<H: Host> MappedDevice<H> {
     /// Call it after [`Host::notify`], where requests may be submitted and devices closed.
     pub fn settle(&self) {
         self.pump_targets();
-        let (discarded, started, mut released) = {
+        if !self.is_drained() {
+            return;
+        }
+        let mut told: Option<Arc<Table<H>>> = None;
+        let (discarded, started, mut released) = loop {
             let mut inner = self.lock();
+            // Whatever else was asked for in the meantime is what happens.
             let Phase::Draining(then) = inner.phase else {
+                inner.settling = false;
                 return;
             };
-            if !self.shared.gate.is_shut() {
-                return;
+            let next = inner.inactive.as_ref().or(inner.live.as_ref());
+            let is_told = match (next, &told) {
+                (Some(next), Some(told)) => Arc::ptr_eq(next, told),
+                (next, told) => next.is_none() && told.is_none(),
+            };
+            if then == Then::Resume && !is_told {
+                let next = next.cloned();
+                drop(inner);
+                if let Some(next) = &next {
+                    self.shared.host.bind(self.shared.minor, next);
+                }
+                told = next;
+                continue;
             }
-            match then {
+            inner.settling = false;
+            break match then {
                 Then::Suspend => {
                     inner.phase = Phase::Suspended;
                     (Discarded::default(), None, H::Queue::default())
@@ -294,9 +315,9 @@ impl<H: Host> MappedDevice<H> {
                         [inner.live.take(), inner.inactive.take(), self.shared.gate.take()];
                     (tables, None, core::mem::take(&mut inner.held))
                 }
-            }
+            };
         };
-        drop(discarded);
+        drop((discarded, told));
         if let Some((table, pass)) = started {
             self.start_targets(&table, pass);
         }
@@ -430,6 +451,15 @@ impl<H: Host> MappedDevice<H> {
     fn start_draining(&self, inner: &mut Inner<H>, then: Then) {
         inner.phase = Phase::Draining(then);
         self.shared.gate.close();
+    }
+
+    /// Whether a change has drained that the caller is the first to see, and so has to carry on.
+    fn is_drained(&self) -> bool {
+        let mut inner = self.lock();
+        let is_draining = matches!(inner.phase, Phase::Draining(_));
+        let is_drained = is_draining && !inner.settling && self.shared.gate.is_shut();
+        inner.settling |= is_drained;
+        is_drained
     }
 
     /// Opens the shut gate on the inactive table, or else on the one that was live before.

@@ -7,7 +7,7 @@ use dm_sync::{OutOfMemory, Pass};
 use dm_table::{Sector, Sectors};
 use dm_targets::{BioOp, IoError, Op, OpenError, Time};
 
-use crate::{Ended, Minor};
+use crate::{Ended, Minor, Table};
 
 /// A block layer: it opens devices, takes requests for them, and wakes whoever waits.
 pub trait Host: Sized + Send + Sync + 'static {
@@ -28,6 +28,40 @@ pub trait Host: Sized + Send + Sync + 'static {
 
     /// Opens the device that a table calls `name`.
     fn open(&self, name: &str, mode: Mode) -> Result<Self::Device, OpenError>;
+
+    /// The mapped device that `name` means, where this host has names of its own for them, such as
+    /// the numbers and the nodes of the disks that it shows them as.
+    fn mapped(&self, name: &str) -> Option<Minor> {
+        let _ = name;
+        None
+    }
+
+    /// A table is to lie on the mapped device `minor`. What this returns is kept as long as the
+    /// table, so that a host that shows the device to others can hold it there meanwhile.
+    fn claim(&self, minor: Minor, mode: Mode) -> Result<Option<Self::Device>, OpenError> {
+        let _ = (minor, mode);
+        Ok(None)
+    }
+
+    /// The device `minor` is about to pass requests on through `table`. What the host shows of it,
+    /// for instance its size, may change now: all requests are held back.
+    ///
+    /// No lock is held. Called where devices may be closed.
+    fn bind(&self, minor: Minor, table: &Table<Self>) {
+        let _ = (minor, table);
+    }
+
+    /// Has what uses the device `minor`, for instance a mounted file system, come to rest, before
+    /// the device is suspended. May block; control surfaces call it, the core does not.
+    fn freeze(&self, minor: Minor) -> Result<(), FreezeError> {
+        let _ = minor;
+        Ok(())
+    }
+
+    /// Undoes each [`freeze`](Host::freeze) of the device `minor`, which passes requests on again.
+    fn thaw(&self, minor: Minor) {
+        let _ = minor;
+    }
 
     /// Passes a request on to the device it was [aimed at](Bio::set_device).
     ///
@@ -133,6 +167,11 @@ bitflags::bitflags! {
         const FUA = 1;
     }
 }
+
+/// What uses a device did not come to rest.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("what is mounted on the device could not be frozen")]
+pub struct FreezeError;
 
 /// Requests in the order they came. Only a queue that has no room may refuse one.
 ///

@@ -71,7 +71,7 @@ pub use dm_table::{Sector, SectorRange, Sectors};
 pub use dm_targets as targets;
 pub use dm_targets::{BioOp, IoError, Op, OpenError, Registry, TargetType, Time};
 pub use ended::Ended;
-pub use host::{Bio, BioFlags, Device, Host, Limits, Mode, Queue};
+pub use host::{Bio, BioFlags, Device, FreezeError, Host, Limits, Mode, Queue};
 pub use load::{LoadError, LoadFailed, LoadReason};
 pub use mapper::{
     CreateError, CreateOptions, DeviceMapper, LoadDeviceError, RemoveError, RenameError,

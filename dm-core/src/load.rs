@@ -100,8 +100,13 @@ impl<H: Host> Loader<'_, H> {
         ends.try_reserve_exact(expected)?;
         targets.try_reserve_exact(expected)?;
         let mut pumps = Vec::new();
-        let mut opened =
-            Opened { loader: self, devices: Vec::new(), last: None, touched: Vec::new() };
+        let mut opened = Opened {
+            loader: self,
+            devices: Vec::new(),
+            claims: Vec::new(),
+            last: None,
+            touched: Vec::new(),
+        };
         let mut last_type: Option<&dyn TargetType> = None;
         let mut good = true;
         for line in lines {
@@ -162,7 +167,8 @@ impl<H: Host> Loader<'_, H> {
             // The parser gives lines in order, so nothing else is left.
             Err(_) => return Ok(None),
         };
-        Ok(Some(Table::new(index, targets, opened.devices, pumps, self.mode)))
+        let Opened { devices, claims, .. } = opened;
+        Ok(Some(Table::new(index, targets, devices, claims, pumps, self.mode)))
     }
 
     fn unknown<'t>(&'t self, found: Word<'t>) -> LoadReason<'t> {
@@ -173,10 +179,15 @@ impl<H: Host> Loader<'_, H> {
         }
     }
 
-    /// Opens a device by name: a mapped one that is called so, or else one of the host's.
+    /// Opens a device by name: a mapped one, by its name or what the host calls it, or else one of
+    /// the host's.
     fn open(&self, name: &str) -> Result<Backing<H>, OpenError> {
         let bare = name.strip_prefix("/dev/device-mapper/").unwrap_or(name);
-        let mapped = self.devices.iter().find(|device| device.name().as_str() == bare);
+        let named = self.devices.iter().find(|device| device.name().as_str() == bare);
+        let mapped = named.or_else(|| {
+            let minor = self.host.mapped(name)?;
+            self.devices.iter().find(|device| device.minor() == minor)
+        });
         let Some(mapped) = mapped else {
             return Ok(Backing::Host(self.host.open(name, self.mode)?));
         };
@@ -209,6 +220,7 @@ pub(crate) fn lies_on<H: Host>(upper: &Open<H>, lower: &MappedDevice<H>) -> bool
 struct Opened<'l, H: Host> {
     loader: &'l Loader<'l, H>,
     devices: Vec<TableDevice<H>>,
+    claims: Vec<H::Device>,
     /// The name that was opened last, and what came of it: most tables repeat themselves.
     last: Option<(String, DeviceId)>,
     /// Those that the line under construction has opened, if they are not marked as mapped yet.
@@ -234,6 +246,11 @@ impl<H: Host> Devices for Opened<'_, H> {
             None => {
                 let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
                 self.devices.try_reserve(1).map_err(OutOfMemory::from)?;
+                if let Backing::Mapped(open) = &backing {
+                    self.claims.try_reserve(1).map_err(OutOfMemory::from)?;
+                    let (host, mode) = (self.loader.host, self.loader.mode);
+                    self.claims.extend(host.claim(open.device().minor(), mode)?);
+                }
                 let limits = backing.limits();
                 self.devices.push(TableDevice { backing, limits, mapped: false });
                 DeviceId(id)

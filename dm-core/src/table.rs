@@ -20,6 +20,7 @@ pub struct Table<H: Host> {
     /// A target for each key of the index.
     pub(crate) targets: Vec<Box<dyn Target>>,
     pub(crate) devices: Vec<TableDevice<H>>,
+    claims: Vec<H::Device>,
     /// Those of the lines whose targets have state, in the order of their lines.
     pub(crate) pumps: Vec<(u32, Pump<H>)>,
     mode: Mode,
@@ -56,6 +57,7 @@ impl<H: Host> Table<H> {
         index: Index,
         targets: Vec<Box<dyn Target>>,
         devices: Vec<TableDevice<H>>,
+        claims: Vec<H::Device>,
         pumps: Vec<(u32, Pump<H>)>,
         mode: Mode,
     ) -> Table<H> {
@@ -64,7 +66,7 @@ impl<H: Host> Table<H> {
         let depth = below.unwrap_or(0).saturating_add(1);
         let last = index.len().checked_sub(1).and_then(|n| index.key(n));
         let size = Sectors::new(last.map_or(0, |end| end.saturating_add(1)));
-        Table { index, targets, devices, pumps, mode, size, limits, depth }
+        Table { index, targets, devices, claims, pumps, mode, size, limits, depth }
     }
 
     /// How many sectors its lines cover.
@@ -134,6 +136,11 @@ impl<H: Host> Table<H> {
             Backing::Mapped(open) => Some(open),
             Backing::Host(_) => None,
         })
+    }
+
+    /// What the host [claims](Host::claim) of the mapped devices it lies on.
+    pub fn claims(&self) -> &[H::Device] {
+        &self.claims
     }
 
     /// Writes its lines as table text, from which the same table can be loaded.
@@ -233,7 +240,7 @@ impl<H: Host> Backing<H> {
     pub(crate) fn is_same(&self, other: &Backing<H>) -> bool {
         match (self, other) {
             (Backing::Host(a), Backing::Host(b)) => a.is_same(b),
-            (Backing::Mapped(a), Backing::Mapped(b)) => a.device().minor() == b.device().minor(),
+            (Backing::Mapped(a), Backing::Mapped(b)) => a.device() == b.device(),
             _ => false,
         }
     }

@@ -3,10 +3,12 @@
 use dm_core::table_text::Args;
 use dm_core::{
     Change, CreateError, CreateOptions, DeviceMapper, DeviceName, Host, LoadDeviceError,
-    MappedDevice, Mode, RenameError, SendError, State, Text,
+    MappedDevice, Minor, Mode, RenameError, SendError, State, Text,
 };
 
-use crate::command::{self, Command, CommandError, CommandReason, Message, Placed, Switch};
+use crate::command::{
+    self, Command, CommandError, CommandReason, Message, Passing, Placed, Switch,
+};
 use crate::error::{Cause, ShimError};
 use crate::file::{self, DeviceFile, File};
 use crate::input::InputLine;
@@ -33,7 +35,7 @@ pub(crate) fn line<H: Host>(
     match file {
         File::Control => command(mapper, Command::parse(words)?),
         File::Device(device, DeviceFile::State) => {
-            switch(device, Switch::parse(words)?).map_err(|cause| cause.at(at))
+            switch(mapper, device, Switch::parse(words)?).map_err(|cause| cause.at(at))
         }
         File::Device(device, DeviceFile::Message) => message(device, Message::parse(words)?),
         File::Targets | File::Device(..) => Err(Cause::ReadOnly.into()),
@@ -72,18 +74,43 @@ fn command<H: Host>(mapper: &DeviceMapper<H>, command: Command<'_>) -> Done<H> {
             Err(error) => Err(Cause::from(error).at(name.at)),
         },
         Command::Switch { name, to } => {
-            switch(&find(&name)?, to).map_err(|cause| cause.at(name.at))
+            switch(mapper, &find(&name)?, to).map_err(|cause| cause.at(name.at))
         }
         Command::Message { name, message } => self::message(&find(&name)?, message),
     }
 }
 
-fn switch<H: Host>(device: &MappedDevice<H>, to: Switch) -> Result<Option<Change<H>>, Cause> {
-    let change = match to {
-        Switch::Suspend => device.suspend()?,
-        Switch::Resume => device.resume()?,
+fn switch<H: Host>(
+    mapper: &DeviceMapper<H>,
+    device: &MappedDevice<H>,
+    to: Switch,
+) -> Result<Option<Change<H>>, Cause> {
+    let drains = match to.to {
+        Passing::Suspend => true,
+        Passing::Resume => device.inactive_table().is_some(),
     };
-    Ok(Some(change))
+    // What is at rest already stays so, and could not write what it holds.
+    let freeze = to.freeze && drains && device.state() == State::Active;
+    if freeze {
+        mapper.host().freeze(device.minor())?;
+    }
+    let change = match to.to {
+        Passing::Suspend => device.suspend(),
+        Passing::Resume => device.resume(),
+    };
+    if freeze && change.is_err() {
+        mapper.host().thaw(device.minor());
+    }
+    Ok(Some(change?))
+}
+
+/// A change has taken place: what was frozen for it goes on, unless the device is suspended now; and
+/// a device that was removed leaves its name.
+pub(crate) fn finish<H: Host>(mapper: &DeviceMapper<H>, minor: Minor) {
+    if mapper.find_minor(minor).is_some_and(|device| device.state() == State::Active) {
+        mapper.host().thaw(minor);
+    }
+    mapper.settle(minor);
 }
 
 fn message<H: Host>(device: &MappedDevice<H>, message: Message<'_>) -> Done<H> {

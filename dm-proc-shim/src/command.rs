@@ -19,7 +19,14 @@ pub(crate) enum Command<'t> {
 
 /// Whether a device is to pass requests on: a line written to its `state`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Switch {
+pub(crate) struct Switch {
+    pub(crate) to: Passing,
+    /// Whether what is mounted is to come to rest first.
+    pub(crate) freeze: bool,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Passing {
     Suspend,
     Resume,
 }
@@ -124,8 +131,8 @@ impl<'t> Command<'t> {
             "remove" => Command::Remove { name },
             "rename" => Command::Rename { name, new: self::name(&mut words, NEW_NAME)? },
             "clear" => Command::Clear { name },
-            "suspend" => Command::Switch { name, to: Switch::Suspend },
-            "resume" => Command::Switch { name, to: Switch::Resume },
+            "suspend" => Command::Switch { name, to: Switch::read(Passing::Suspend, &mut words)? },
+            "resume" => Command::Switch { name, to: Switch::read(Passing::Resume, &mut words)? },
             _ => {
                 let message = Message::parse(words)?;
                 return Ok(Command::Message { name, message });
@@ -140,9 +147,9 @@ impl Switch {
     /// Reads a line written to a device's `state`.
     pub(crate) fn parse(mut words: Args<'_>) -> Result<Switch, CommandError<'_>> {
         let word = words.word("`suspend` or `resume`")?;
-        let switch = match word {
-            _ if word == "suspend" => Switch::Suspend,
-            _ if word == "resume" => Switch::Resume,
+        let to = match word {
+            _ if word == "suspend" => Passing::Suspend,
+            _ if word == "resume" => Passing::Resume,
             _ => {
                 return Err(CommandError {
                     at: word.position(),
@@ -150,8 +157,18 @@ impl Switch {
                 });
             }
         };
+        let switch = Switch::read(to, &mut words)?;
         words.finish()?;
         Ok(switch)
+    }
+
+    /// Reads `nofreeze`, if it is there.
+    fn read<'t>(to: Passing, words: &mut Args<'t>) -> Result<Switch, CommandError<'t>> {
+        let freeze = words.peek().is_none_or(|word| word != "nofreeze");
+        if !freeze {
+            words.word("`nofreeze`")?;
+        }
+        Ok(Switch { to, freeze })
     }
 }
 

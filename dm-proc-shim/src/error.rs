@@ -5,8 +5,8 @@ use core::fmt;
 use dm_core::table_text::{Position, TextReason};
 use dm_core::targets::MessageError;
 use dm_core::{
-    ChangeError, CreateError, LoadDeviceError, OutOfMemory, RemoveError, RenameError, SendError,
-    Text,
+    ChangeError, CreateError, FreezeError, LoadDeviceError, OutOfMemory, RemoveError, RenameError,
+    SendError, Text,
 };
 
 /// Why something that was written was not done, and which word is to blame.
@@ -50,6 +50,9 @@ pub enum Cause {
     /// The device did not change its state, or its tables.
     #[error(transparent)]
     Change(#[from] ChangeError),
+    /// The device was not suspended, since what is mounted on it did not come to rest.
+    #[error(transparent)]
+    Freeze(#[from] FreezeError),
     /// The message was not delivered, or not obeyed.
     #[error(transparent)]
     Message(#[from] SendError),
@@ -156,6 +159,7 @@ impl Cause {
             Cause::Create(CreateError::MinorTaken { .. })
             | Cause::Remove(RemoveError::Busy { .. })
             | Cause::Rename(RenameError::Busy { .. })
+            | Cause::Freeze(FreezeError)
             | Cause::Load(LoadDeviceError::Overtaken) => Errno::Busy,
             Cause::Create(CreateError::NoMinorLeft) => Errno::NoSpace,
             Cause::Change(ChangeError::Removed) | Cause::Load(LoadDeviceError::Removed) => {

@@ -55,7 +55,7 @@
 //! | `<name>/inactive` | | the table that waits for `resume` |
 //! | `<name>/error` | | each error of the last load, `line:column: message` |
 //! | `<name>/status` | | the condition of each target, a line a target |
-//! | `<name>/state` | `suspend` or `resume` | `active`, `suspended` or `empty` |
+//! | `<name>/state` | `suspend` or `resume`, perhaps `nofreeze` | `active`, `suspended` or `empty` |
 //! | `<name>/events` | | the event number |
 //! | `<name>/message` | `<sector> <word>...` | the last answer |
 //!
@@ -66,8 +66,8 @@
 //! # Commands
 //!
 //! ```text
-//! create <name> [<minor>]         remove <name>          rename <name> <new>
-//! suspend <name>                  resume <name>          clear <name>
+//! create <name> [<minor>]         remove <name>                   rename <name> <new>
+//! suspend <name> [nofreeze]       resume <name> [nofreeze]        clear <name>
 //! message <name> <sector> <word>...
 //! ```
 //!
@@ -76,6 +76,10 @@
 //! when its line feed is written, the last one at the latest when the file is closed, and none is
 //! longer than 64 KiB. The first line that fails ends a write: what stands behind it in the same
 //! write is dropped. Errors count lines from the opening of the file.
+//!
+//! Before a device is suspended, or resumed with another table, what is mounted on it is brought to
+//! rest, where the host can do so (in the Linux kernel: freeze), and let go when the device is
+//! resumed; `nofreeze` leaves it alone.
 //!
 //! `suspend`, `resume`, `remove`, and a table that is bound have taken place when the write returns.
 //!

@@ -127,7 +127,7 @@ impl<H: Host> Session<H> {
     pub fn advance(&mut self, mapper: &DeviceMapper<H>) -> Result<Step<H>, ShimError> {
         if let Some(minor) = self.waiting.take() {
             // A device that is gone by now leaves its name to the next line.
-            mapper.settle(minor);
+            carry_out::finish(mapper, minor);
         }
         let done = match &self.file {
             File::Device(device, DeviceFile::Proc | DeviceFile::Table) => {
@@ -234,7 +234,7 @@ impl<H: Host> Session<H> {
 fn is_done<H: Host>(mapper: &DeviceMapper<H>, change: &Change<H>) -> bool {
     let is_done = change.is_done();
     if is_done {
-        mapper.settle(change.device().minor());
+        carry_out::finish(mapper, change.device().minor());
     }
     is_done
 }

@@ -121,10 +121,13 @@ impl<S: Surface> Surface for Proc<S> {
     fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Refusal> {
         // What is said of columns is of no use once words were put before them.
         let without_message = |refusal: Refusal| Refusal { message: None, ..refusal };
-        let command = |words: &[&[u8]]| {
+        // `message <name> <line>`; or, without a verb before it, `<first word> <name> <rest>`.
+        let command = |verb: &str, name: &str| {
             bytes.split_inclusive(|&byte| byte == b'\n').fold(Vec::new(), |mut lines, line| {
-                for word in words {
-                    let word = if word.is_empty() { line.trim_ascii() } else { word };
+                let line = line.trim_ascii();
+                let blank = line.iter().position(|&byte| byte == b' ').unwrap_or(line.len());
+                let (front, rest) = line.split_at(if verb.is_empty() { blank } else { 0 });
+                for word in [verb.as_bytes(), front, name.as_bytes(), rest] {
                     lines.extend_from_slice(word);
                     lines.push(b' ');
                 }
@@ -135,11 +138,11 @@ impl<S: Surface> Surface for Proc<S> {
         match path.split_once('/') {
             Some((name, "table")) => self.0.write(name, bytes),
             Some((name, "state")) => {
-                let lines = command(&[b"", name.as_bytes()]);
+                let lines = command("", name);
                 self.0.write("control", &lines).map_err(without_message)
             }
             Some((name, "message")) => {
-                let lines = command(&[b"message", name.as_bytes(), b""]);
+                let lines = command("message", name);
                 self.0.write("control", &lines).map_err(without_message)
             }
             _ => self.0.write(path, bytes),

@@ -73,7 +73,8 @@ impl Disk {
         &self.shared.name
     }
 
-    pub(crate) fn open(&self) -> SimDevice {
+    /// Opens it, as a table that names it does.
+    pub fn open(&self) -> SimDevice {
         self.shared.state.lock().opens += 1;
         SimDevice { disk: self.clone() }
     }

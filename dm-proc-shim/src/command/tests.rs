@@ -39,8 +39,15 @@ fn every_command_is_known_by_its_name() {
             "rename foo bar",
             |c| matches!(c, Command::Rename { new, .. } if new.value.as_str() == "bar"),
         ),
-        ("suspend foo", |c| matches!(c, Command::Switch { to: Switch::Suspend, .. })),
-        ("resume foo", |c| matches!(c, Command::Switch { to: Switch::Resume, .. })),
+        ("suspend foo", |c| {
+            matches!(c, Command::Switch { to: Switch { to: Passing::Suspend, freeze: true }, .. })
+        }),
+        ("resume foo", |c| {
+            matches!(c, Command::Switch { to: Switch { to: Passing::Resume, freeze: true }, .. })
+        }),
+        ("resume foo nofreeze", |c| {
+            matches!(c, Command::Switch { to: Switch { freeze: false, .. }, .. })
+        }),
         ("clear foo", |c| matches!(c, Command::Clear { .. })),
         ("message foo 8 a\\ b c", |c| {
             matches!(c, Command::Message { message, .. }

@@ -95,7 +95,7 @@ fn filter(input: &str) -> Result<String, Failure> {
     Ok(String::from_utf8_lossy(&output.map_err(start)?.stdout).into_owned())
 }
 
-/// `core[0123456789abcdef]::x` as `core::x`.
+/// `core[123456789abcdef]::x` as `core::x`; zeros at the front of a hash are left out.
 fn without_hashes(name: &str) -> String {
     let mut out = String::new();
     let mut rest = name;
@@ -103,7 +103,8 @@ fn without_hashes(name: &str) -> String {
         out.push_str(before);
         match after.split_once(']') {
             Some((hash, after))
-                if hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
+                if (8..=16).contains(&hash.len())
+                    && hash.bytes().all(|byte| byte.is_ascii_hexdigit()) =>
             {
                 rest = after;
             }
