@@ -32,6 +32,7 @@ pub use backing::BackingDevice;
 pub use bio::{Complete, Done, UserBio, Zeroing};
 pub use block_io::BlockIo;
 pub use buffer::Buffer;
+pub(crate) use buffer::BufferPool;
 pub use engine::{EngineChoice, EngineNameError};
 pub(crate) use local_ring::LocalRing;
 

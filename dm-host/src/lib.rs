@@ -11,6 +11,7 @@ mod doorbell;
 pub mod draw;
 pub mod fuse;
 mod host;
+mod inbox;
 pub mod nbd;
 
 pub use diagnosis::Diagnosis;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use dm_core::{Device, Limits, Mode, Sectors};
 
@@ -29,8 +29,12 @@ pub(crate) struct BackingFile {
     pub(crate) mode: Mode,
     /// Keeps other processes off.
     pub(crate) claim: Arc<Claim>,
+    /// Whether the page cache is between it and whoever reads and writes it.
+    pub(crate) cached: bool,
     /// Whether a read can be asked to fail rather than wait.
-    pub(crate) reads_cached: AtomicBool,
+    pub(crate) reads_at_once: AtomicBool,
+    /// Whether a write can.
+    pub(crate) writes_at_once: AtomicBool,
 }
 
 /// What it is.
@@ -47,18 +51,6 @@ pub(crate) enum BackingKind {
 pub(crate) enum BackingId {
     File { device: u64, inode: u64 },
     Block { number: u64 },
-}
-
-impl BackingFile {
-    /// Whether to try a read that takes only what is cached.
-    pub(crate) fn reads_cached(&self) -> bool {
-        self.reads_cached.load(Ordering::Relaxed)
-    }
-
-    /// Such a read was refused for good.
-    pub(crate) fn set_never_cached(&self) {
-        self.reads_cached.store(false, Ordering::Relaxed);
-    }
 }
 
 impl Device for BackingDevice {

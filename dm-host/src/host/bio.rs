@@ -12,6 +12,9 @@ use parking_lot::Mutex;
 use super::UserHost;
 use super::backing::{BackingDevice, BackingFile};
 use super::buffer::Buffer;
+use request::{Request, Share, Then};
+
+mod request;
 
 /// Who is told that a request has completed.
 ///
@@ -53,7 +56,7 @@ bitflags::bitflags! {
 pub struct UserBio {
     // First, so that whoever waits for the request is told before the passes are given back: once a
     // device has drained, all its completions have been delivered.
-    request: Arc<Request>,
+    request: Share,
     passes: heapless::Vec<Pass, { MAX_DEPTH as usize }>,
     sector: Sector,
     sectors: Sectors,
@@ -62,39 +65,6 @@ pub struct UserBio {
     /// What it was aimed at.
     file: Option<Arc<BackingFile>>,
     completed: bool,
-}
-
-/// What the parts of a request have in common. The last part to go drops it, which completes it.
-struct Request {
-    op: BioOp,
-    flags: BioFlags,
-    zeroing: Zeroing,
-    /// Not looked at while there are parts: they may be writing to theirs of it.
-    buffer: Buffer,
-    /// The first error. Its lock also keeps two parts from filling the same bytes at once.
-    error: Mutex<Option<IoError>>,
-    tag: u64,
-    then: Then,
-}
-
-/// What happens when a request has completed.
-enum Then {
-    /// Somebody is told.
-    Tell(Arc<dyn Complete>),
-    /// It was a job, in the memory of another request.
-    End(Ended<UserHost>, Arc<Request>),
-    /// It was memory for jobs, and is gone.
-    Nothing,
-}
-
-impl Request {
-    /// Where its memory begins.
-    fn start(&self) -> NonNull<u8> {
-        match &self.then {
-            Then::End(_, parent) => parent.start(),
-            _ => self.buffer.start(),
-        }
-    }
 }
 
 impl UserBio {
@@ -135,7 +105,7 @@ impl UserBio {
 
     /// The same request, carried out with `flags`. Changes nothing once it has been split.
     pub fn with_flags(mut self, flags: BioFlags) -> UserBio {
-        if let Some(request) = Arc::get_mut(&mut self.request) {
+        if let Some(request) = self.request.get_mut() {
             request.flags = flags;
         }
         self
@@ -144,7 +114,7 @@ impl UserBio {
     /// The same request, its zeros written as `zeroing` says. Changes nothing once it has been
     /// split.
     pub fn with_zeroing(mut self, zeroing: Zeroing) -> UserBio {
-        if let Some(request) = Arc::get_mut(&mut self.request) {
+        if let Some(request) = self.request.get_mut() {
             request.zeroing = zeroing;
         }
         self
@@ -187,7 +157,7 @@ impl UserBio {
             then,
         };
         UserBio {
-            request: Arc::new(request),
+            request: Share::new(request),
             passes: heapless::Vec::new(),
             sector,
             sectors,
@@ -295,7 +265,7 @@ impl Bio for UserBio {
     }
 
     fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
-        let request = Arc::get_mut(&mut self.request)?;
+        let request = self.request.get_mut()?;
         Some(work(&mut request.buffer))
     }
 
@@ -335,24 +305,6 @@ impl Drop for UserBio {
     fn drop(&mut self) {
         if !self.completed {
             self.request.error.lock().get_or_insert(IoError::Failed);
-        }
-    }
-}
-
-impl Drop for Request {
-    fn drop(&mut self) {
-        let result = self.error.get_mut().take().map_or(Ok(()), Err);
-        match std::mem::replace(&mut self.then, Then::Nothing) {
-            Then::Tell(then) => {
-                let (tag, buffer) = (self.tag, std::mem::take(&mut self.buffer));
-                then.complete(Done { tag, result, buffer });
-            }
-            Then::End(ended, parent) => {
-                // The job has let go of the memory when its end is told.
-                drop(parent);
-                ended.tell(result);
-            }
-            Then::Nothing => {}
         }
     }
 }

@@ -6,6 +6,10 @@ use std::ptr::NonNull;
 
 use dm_core::{OutOfMemory, Sectors};
 
+mod pool;
+
+pub(crate) use pool::BufferPool;
+
 /// What direct I/O wants its memory aligned to, in bytes.
 const ALIGN: usize = 4096;
 
@@ -15,6 +19,8 @@ const ALIGN: usize = 4096;
 pub struct Buffer {
     start: NonNull<u8>,
     bytes: usize,
+    /// How many bytes were allocated.
+    room: usize,
 }
 
 // SAFETY: it owns its memory, as a `Box<[u8]>` does.
@@ -32,12 +38,20 @@ impl Buffer {
         }
         // SAFETY: the layout is not of size zero.
         let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OutOfMemory)?;
-        Ok(Buffer { start, bytes: layout.size() })
+        Ok(Buffer { start, bytes: layout.size(), room: layout.size() })
     }
 
     /// Its length.
     pub fn sectors(&self) -> Sectors {
         Sectors::from_bytes(self.bytes as u64)
+    }
+
+    /// Makes it that long, if it has the room; what it holds stays as it is.
+    fn resize(&mut self, sectors: Sectors) -> bool {
+        let bytes = sectors.bytes().and_then(|bytes| usize::try_from(bytes).ok());
+        let bytes = bytes.filter(|&bytes| bytes <= self.room);
+        self.bytes = bytes.unwrap_or(self.bytes);
+        bytes.is_some()
     }
 
     /// Where it begins. The pointer may be written through only while nobody looks at the buffer.
@@ -49,13 +63,13 @@ impl Buffer {
 /// One without sectors, which takes no memory.
 impl Default for Buffer {
     fn default() -> Buffer {
-        Buffer { start: NonNull::dangling(), bytes: 0 }
+        Buffer { start: NonNull::dangling(), bytes: 0, room: 0 }
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let (1.., Some(layout)) = (self.bytes, layout(self.bytes)) {
+        if let (1.., Some(layout)) = (self.room, layout(self.room)) {
             // SAFETY: allocated by `zeroed` with the layout of the same length.
             unsafe { dealloc(self.start.as_ptr(), layout) };
         }
@@ -66,8 +80,8 @@ impl Deref for Buffer {
     type Target = [u8];
 
     fn deref(&self) -> &[u8] {
-        // SAFETY: `bytes` bytes from `start` are ours and were initialized with zeros (or there are
-        // none). Who writes through `start` promises that no such slice is about.
+        // SAFETY: `bytes` bytes from `start` are ours, no more than there is `room` for, and were
+        // initialized with zeros (or there are none). Who writes through `start` promises that no such slice is about.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes) }
     }
 }

@@ -102,7 +102,9 @@ impl Catalog {
         let size = size(&file)?;
         let limits = geometry::limits(&file, kind, direct)?;
         let file = Arc::new(BackingFile {
-            reads_cached: AtomicBool::new(!direct),
+            cached: !direct,
+            reads_at_once: AtomicBool::new(true),
+            writes_at_once: AtomicBool::new(true),
             file,
             id,
             kind,
@@ -190,7 +192,9 @@ fn create_memory(size: Sectors) -> Result<BackingFile, OpenError> {
         },
         direct: false,
         mode: Mode::ReadWrite,
-        reads_cached: AtomicBool::new(false),
+        cached: false,
+        reads_at_once: AtomicBool::new(false),
+        writes_at_once: AtomicBool::new(false),
     })
 }
 

@@ -92,7 +92,7 @@ impl Engine {
         if matches!(job.call(), Call::Other) {
             return self.pool.submit(job);
         }
-        if let Some(job) = local_ring::push(job).and_then(Job::perform_if_cached) {
+        if let Some(job) = job.perform_if_cached().and_then(local_ring::push) {
             self.hand_over(job, lane);
         }
     }

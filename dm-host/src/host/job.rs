@@ -1,6 +1,7 @@
 //! One request on its way to one backing file, and how a thread carries it out.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use dm_core::{Bio, BioFlags, BioOp, IoError, Op};
 use rustix::fs::{FallocateFlags, fallocate, fdatasync};
@@ -31,6 +32,12 @@ pub(crate) enum Call {
 pub(crate) struct Transfer {
     pub(crate) memory: Memory,
     pub(crate) offset: u64,
+}
+
+impl Transfer {
+    fn is_whole_pages(&self) -> bool {
+        (self.offset | self.memory.bytes as u64).is_multiple_of(PAGE)
+    }
 }
 
 /// What came of a system call.
@@ -101,7 +108,7 @@ impl Job {
         let result = loop {
             let returned = match self.call() {
                 Call::Read(transfer) => self.read(transfer, 0),
-                Call::Write(transfer, flags) => self.write(transfer, flags),
+                Call::Write(transfer, flags) => self.write(transfer, write_flags(flags)),
                 Call::Sync => fdatasync(&self.file.file).map(|()| 0),
                 Call::Other => break self.perform_on_range(),
             };
@@ -114,21 +121,38 @@ impl Job {
         self.finish(result);
     }
 
-    /// Carries out a read for which the data is in the page cache; gives back any other job, and
-    /// what is left of one that was only there in part.
+    /// Carries out what the page cache can do at once; gives back any other job, and what is left of
+    /// one that it could do in part.
+    ///
+    /// Some file systems, ext4 for one, have no writes that rather fail than wait. io_uring would
+    /// hand each to a thread of the kernel, and there they wait for one another. A write of whole
+    /// pages waits only where its writer is to be slowed down anyway, so it is made here.
     pub(crate) fn perform_if_cached(mut self) -> Option<Job> {
-        if !self.file.reads_cached() || self.bio.bytes() > LONGEST_CACHED {
+        if !self.file.cached || self.bio.bytes() > LONGEST_CACHED {
             return Some(self);
         }
         loop {
-            let Call::Read(transfer) = self.call() else {
-                return Some(self);
+            let returned = match self.call() {
+                Call::Read(transfer) if self.file.reads_at_once.load(Ordering::Relaxed) => {
+                    self.read(transfer, libc::RWF_NOWAIT)
+                }
+                Call::Write(transfer, flags) if flags.is_empty() && transfer.is_whole_pages() => {
+                    match self.file.writes_at_once.load(Ordering::Relaxed) {
+                        true => self.write(transfer, libc::RWF_NOWAIT),
+                        false => self.write(transfer, 0),
+                    }
+                }
+                _ => return Some(self),
             };
-            match self.read(transfer, libc::RWF_NOWAIT) {
+            match returned {
                 Err(Errno::AGAIN) => return Some(self),
                 Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOSYS) => {
-                    self.file.set_never_cached();
-                    return Some(self);
+                    let is_read = self.bio.op() == BioOp::Data(Op::Read);
+                    let file = &self.file;
+                    let at_once = if is_read { &file.reads_at_once } else { &file.writes_at_once };
+                    if !at_once.swap(false, Ordering::Relaxed) {
+                        return Some(self);
+                    }
                 }
                 returned => match self.returned(returned) {
                     Outcome::Finished(result) => {
@@ -164,9 +188,8 @@ impl Job {
         unsafe { system_calls::read_at(&self.file.file, transfer.memory, offset, flags) }
     }
 
-    fn write(&self, transfer: Transfer, flags: BioFlags) -> Result<usize, Errno> {
+    fn write(&self, transfer: Transfer, flags: i32) -> Result<usize, Errno> {
         let offset = i64::try_from(transfer.offset).map_err(|_| Errno::OVERFLOW)?;
-        let flags = write_flags(flags);
         // SAFETY: the bio keeps its buffer alive, and nobody writes to that of a write.
         unsafe { system_calls::write_at(&self.file.file, transfer.memory, offset, flags) }
     }
@@ -174,7 +197,7 @@ impl Job {
     /// Forced unit access where a write cannot be asked for it.
     fn write_and_sync(&mut self) -> Result<(), IoError> {
         loop {
-            let returned = self.write(self.rest(), BioFlags::empty());
+            let returned = self.write(self.rest(), 0);
             match self.returned(returned) {
                 Outcome::Finished(Ok(())) => return self.sync(),
                 Outcome::Finished(Err(error)) => return Err(error),
@@ -264,7 +287,10 @@ impl Job {
     }
 }
 
-/// The longest read that is tried in the page cache by whoever asks for it, in bytes.
+/// A page of the page cache, or several; in bytes.
+const PAGE: u64 = 4096;
+
+/// The longest read or write that whoever asks for it makes in the page cache, in bytes.
 const LONGEST_CACHED: u64 = 1 << 20;
 
 /// What pwritev2(2) calls them.

@@ -2,10 +2,8 @@
 
 use std::io;
 use std::os::fd::BorrowedFd;
-use std::sync::Arc;
 
-use dm_core::Sectors;
-use parking_lot::Mutex;
+use dm_core::{OutOfMemory, Sectors};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 
@@ -17,9 +15,9 @@ use super::outbound::{Outbound, Reply};
 use super::protocol::ErrorCode;
 use super::reply::{Header, Kind};
 use super::request::{Action, Request};
-use crate::doorbell::Doorbell;
-use crate::host::LocalRing;
-use crate::{Buffer, Complete, Done, UserBio, UserHost};
+use crate::host::{BufferPool, LocalRing};
+use crate::inbox::Inbox;
+use crate::{Buffer, Done, UserBio, UserHost};
 
 /// A client's requests on their way through an export, and the replies on their way back.
 ///
@@ -34,15 +32,14 @@ pub(crate) struct Transmission<'c> {
     structured: bool,
     inbound: Inbound,
     outbound: Outbound,
-    inbox: Arc<Inbox>,
+    inbox: Inbox,
     completed: Vec<Done>,
     /// The requests that have not completed, by their tags.
     slots: Vec<Slot>,
     free: Vec<u32>,
     /// Bytes of the buffers of requests that were not answered yet.
     held: usize,
-    /// Buffers for more requests.
-    spare: Vec<Buffer>,
+    buffers: BufferPool,
     /// Whether the socket may have something to be received.
     readable: bool,
     /// Whether a request is here that must wait until others are done.
@@ -59,28 +56,14 @@ struct Slot {
     is_read: bool,
 }
 
-/// Where requests leave word that they have completed.
-struct Inbox {
-    done: Mutex<Vec<Done>>,
-    doorbell: Doorbell,
-}
+/// How many bytes a client may have in flight, unless a single request is longer.
+const MAX_HELD: usize = 4 << 20;
 
-impl Complete for Inbox {
-    fn complete(&self, done: Done) {
-        self.done.lock().push(done);
-        self.doorbell.ring();
-    }
-}
-
-/// How many bytes a client may have in flight; two of the longest requests.
-const MAX_HELD: usize = 64 << 20;
+/// After how many bytes of requests their replies are sent, while their data is in the CPU's cache.
+const BATCH: usize = 256 << 10;
 
 /// How many requests a client may have in flight.
 const MAX_REQUESTS: usize = 1024;
-
-/// How many buffers are kept, and how long they may be in bytes.
-const MAX_SPARE: usize = 64;
-const MAX_SPARE_BYTES: usize = 64 << 10;
 
 impl<'c> Transmission<'c> {
     /// Begins with the bytes that came after the handshake.
@@ -90,7 +73,6 @@ impl<'c> Transmission<'c> {
         agreed: Agreed<Export>,
         received: &[u8],
     ) -> io::Result<Transmission<'c>> {
-        let inbox = Inbox { done: Mutex::default(), doorbell: Doorbell::new()? };
         Ok(Transmission {
             socket,
             ring: host.local_ring(),
@@ -98,12 +80,12 @@ impl<'c> Transmission<'c> {
             structured: agreed.structured,
             inbound: Inbound::new(received),
             outbound: Outbound::default(),
-            inbox: Arc::new(inbox),
+            inbox: Inbox::new()?,
             completed: Vec::new(),
             slots: Vec::new(),
             free: Vec::new(),
             held: 0,
-            spare: Vec::new(),
+            buffers: BufferPool::default(),
             readable: true,
             stalled: false,
             leaving: false,
@@ -113,7 +95,7 @@ impl<'c> Transmission<'c> {
     /// Serves until the client leaves.
     pub(crate) fn run(mut self) -> Result<(), ConnectionError> {
         loop {
-            self.inbox.doorbell.awake();
+            self.inbox.doorbell().awake();
             let mut busy = self.receive()?;
             if let Some(ring) = &mut self.ring {
                 busy |= ring.turn()?;
@@ -157,8 +139,8 @@ impl<'c> Transmission<'c> {
 
     /// Submits the requests that have been received. Returns whether there were any.
     fn take_requests(&mut self) -> Result<bool, ConnectionError> {
-        let mut any = false;
-        while !self.leaving {
+        let (mut any, mut bytes) = (false, 0);
+        while !self.leaving && bytes < BATCH {
             if let Some((request, data)) = self.inbound.take_data() {
                 self.submit_write(&request, data);
                 any = true;
@@ -171,6 +153,7 @@ impl<'c> Transmission<'c> {
                 break;
             }
             self.inbound.accept();
+            bytes += request.data() as usize;
             self.start(request);
             any = true;
         }
@@ -185,7 +168,7 @@ impl<'c> Transmission<'c> {
 
     fn start(&mut self, request: Request) {
         let action = request.action(&self.export.bounds);
-        let (then, tag) = (self.inbox.clone(), self.next_tag());
+        let (then, tag) = (self.inbox.address(), self.next_tag());
         let bio = match action {
             Ok(Action::Disconnect) => {
                 self.leaving = true;
@@ -215,7 +198,7 @@ impl<'c> Transmission<'c> {
     }
 
     fn submit_write(&mut self, request: &Request, data: Buffer) {
-        let (then, tag) = (self.inbox.clone(), self.next_tag());
+        let (then, tag) = (self.inbox.address(), self.next_tag());
         match request.action(&self.export.bounds) {
             Ok(Action::Write(extent, flags)) => {
                 let bio = UserBio::write(extent.start, data, tag, then).with_flags(flags);
@@ -262,7 +245,7 @@ impl<'c> Transmission<'c> {
 
     /// Makes replies of what has completed. Returns whether anything had.
     fn take_completed(&mut self) -> bool {
-        std::mem::swap(&mut self.completed, &mut *self.inbox.done.lock());
+        self.inbox.take(&mut self.completed);
         let mut completed = std::mem::take(&mut self.completed);
         let any = !completed.is_empty();
         for Done { tag, result, buffer } in completed.drain(..) {
@@ -273,7 +256,7 @@ impl<'c> Transmission<'c> {
             let result = match result {
                 Ok(()) if is_read => Ok(buffer),
                 done => {
-                    release(&mut self.held, &mut self.spare, buffer);
+                    release(&mut self.held, &mut self.buffers, buffer);
                     done.map(|()| Buffer::default()).map_err(ErrorCode::from)
                 }
             };
@@ -284,17 +267,14 @@ impl<'c> Transmission<'c> {
     }
 
     fn send(&mut self) -> Result<(), ConnectionError> {
-        let (held, spare) = (&mut self.held, &mut self.spare);
-        let sent = self.outbound.send(self.socket, |data| release(held, spare, data));
+        let (held, buffers) = (&mut self.held, &mut self.buffers);
+        let sent = self.outbound.send(self.socket, |data| release(held, buffers, data));
         sent.map_err(ConnectionError::from)
     }
 
     /// A buffer of that length, held until it is [released](release).
     fn buffer(&mut self, sectors: Sectors) -> Result<Buffer, ErrorCode> {
-        let buffer = match self.spare.pop() {
-            Some(buffer) if buffer.sectors() == sectors => buffer,
-            _ => Buffer::zeroed(sectors).map_err(|_| ErrorCode::NoMemory)?,
-        };
+        let buffer = self.buffers.take(sectors).map_err(|OutOfMemory| ErrorCode::NoMemory)?;
         self.held += buffer.len();
         Ok(buffer)
     }
@@ -306,8 +286,8 @@ impl<'c> Transmission<'c> {
         if next.is_some_and(|request| self.has_room_for(&request)) {
             return Ok(Peer::There);
         }
-        self.inbox.doorbell.about_to_sleep();
-        if !self.inbox.done.lock().is_empty() {
+        self.inbox.doorbell().about_to_sleep();
+        if !self.inbox.is_empty() {
             return Ok(Peer::There);
         }
         let takes_more = !self.leaving && !self.stalled;
@@ -315,7 +295,7 @@ impl<'c> Transmission<'c> {
         wanted.set(PollFlags::IN, takes_more);
         wanted.set(PollFlags::OUT, !self.outbound.is_empty());
         let socket = PollFd::from_borrowed_fd(self.socket, wanted);
-        let doorbell = PollFd::new(&self.inbox.doorbell, PollFlags::IN);
+        let doorbell = PollFd::new(self.inbox.doorbell(), PollFlags::IN);
         let ring = self.ring.as_ref().filter(|ring| ring.jobs() > 0);
         // A descriptor stands twice where there is no third one.
         let third = ring.map_or(doorbell.clone(), |ring| PollFd::new(ring, PollFlags::IN));
@@ -326,7 +306,7 @@ impl<'c> Transmission<'c> {
         }
         let [socket, doorbell, _] = waited_for.map(|fd| fd.revents());
         if doorbell.contains(PollFlags::IN) {
-            self.inbox.doorbell.silence();
+            self.inbox.doorbell().silence();
         }
         self.readable |= socket.contains(PollFlags::IN);
         let hung_up = socket.intersects(PollFlags::HUP | PollFlags::ERR);
@@ -342,10 +322,8 @@ enum Peer {
     Gone,
 }
 
-/// Takes a buffer off those that count, and keeps it if that is of use.
-fn release(held: &mut usize, spare: &mut Vec<Buffer>, buffer: Buffer) {
+/// Takes a buffer off those that count, and keeps it for others.
+fn release(held: &mut usize, buffers: &mut BufferPool, buffer: Buffer) {
     *held -= buffer.len();
-    if (1..=MAX_SPARE_BYTES).contains(&buffer.len()) && spare.len() < MAX_SPARE {
-        spare.push(buffer);
-    }
+    buffers.give(buffer);
 }
