@@ -23,10 +23,10 @@ fn every_error_of_a_table_is_reported_with_its_place() {
     assert_eq!(
         errors(table),
         [
-            "1:6: unknown target type `liner` (did you mean `linear`?); known are error (io-err), linear, striped, zero",
+            "1:6: unknown target type `liner` (did you mean `linear`?); known are error (io-err), linear, mirror, striped, zero",
             "2:13: linear: cannot open device `nowhere`: no such device or file",
             "3:17: linear: 200 sectors from sector 0 on do not fit on `a`, which has 100",
-            "4:7: unknown target type `raid5`; known are error (io-err), linear, striped, zero",
+            "4:7: unknown target type `raid5`; known are error (io-err), linear, mirror, striped, zero",
             "5:14: linear: the length 4 is not a multiple of the device's logical block, 8 sectors",
             "6:21: linear: the offset 4 is not a multiple of the device's logical block, 8 sectors",
             "7:1: expected sector 232, where the line before ends, found 233: a gap",

@@ -123,7 +123,7 @@ fn a_line_of_a_megabyte_is_refused_where_it_is_no_comment() {
             format!("0 8 {long}\n"),
             Invalid,
             format!(
-                "1:5: unknown target type `{}`... (1048576 bytes); known are error (io-err), linear, \
+                "1:5: unknown target type `{}`... (1048576 bytes); known are error (io-err), linear, mirror, \
              striped, zero",
                 &long[..64]
             ),

@@ -30,6 +30,8 @@ fn the_target_types_are_listed_with_their_aliases_and_arguments() {
     assert_eq!(
         Setup::empty().read("targets"),
         "error,io-err v1.0.0\nlinear v1.0.0 <device> <offset>\n\
+         mirror v1.0.0 <core or disk> <#log args> [<log device>] <region size> [sync or nosync] \
+         <#mirrors> (<device> <offset>)+ [<#features> handle_errors keep_log]\n\
          striped v1.0.0 <#stripes> <chunk> (<device> <offset>)+\nzero v1.0.0\n"
     );
 }

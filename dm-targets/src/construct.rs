@@ -67,7 +67,7 @@ impl Extent {
     }
 }
 
-fn open_word(word: Word<'_>, devices: &mut dyn Devices) -> Result<DeviceId, OpenError> {
+pub(crate) fn open_word(word: Word<'_>, devices: &mut dyn Devices) -> Result<DeviceId, OpenError> {
     if !word.raw().contains('\\') {
         return devices.open(word.raw());
     }

@@ -13,7 +13,7 @@
 //! let registry = Registry::with_builtins().unwrap();
 //! assert_eq!(registry.find("io-err").unwrap().name(), "error");
 //! let names: Vec<_> = registry.iter().map(|t| t.name()).collect();
-//! assert_eq!(names, ["error", "linear", "striped", "zero"]);
+//! assert_eq!(names, ["error", "linear", "mirror", "striped", "zero"]);
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
@@ -44,6 +44,7 @@ mod construct;
 mod error;
 mod linear;
 mod machine;
+mod mirror;
 mod reciprocal;
 mod registry;
 mod striped;
@@ -58,6 +59,7 @@ pub use construct::{CtrError, CtrReason, DeviceId, Devices, Extent, OpenError};
 pub use error::ErrorTarget;
 pub use linear::Linear;
 pub use machine::{Action, Job, JobData, JobId, Machine, Slot, Taken};
+pub use mirror::Mirror;
 pub use registry::{RegisterError, Registry, nearest};
 pub use striped::Striped;
 pub use target::{BioOp, DeviceNames, IoError, Map, MessageError, Op, Request, Target, TargetType};

@@ -17,7 +17,7 @@ use crate::{BioOp, DeviceId, IoError, Time};
 /// - Outputs: [`poll`](Self::poll), until `None` after any input; then
 ///   [`timeout`](Self::timeout) and [`is_quiet`](Self::is_quiet).
 /// - Data: [`fill`](Self::fill) and [`look`](Self::look), where an [`Action`] asked for them.
-pub trait Machine: Send {
+pub trait Machine: Send + Sync {
     /// How many requests it can have in hand. Those that are too many wait their turn.
     fn capacity(&self) -> u16;
 

@@ -6,7 +6,7 @@ use core::{array, fmt, iter, mem};
 
 use dm_sync::{Arc, OutOfMemory, try_box};
 
-use crate::{ErrorTarget, Linear, Striped, TargetType, Zero};
+use crate::{ErrorTarget, Linear, Mirror, Striped, TargetType, Zero};
 
 /// Target types by name, in the order of their names.
 #[derive(Default)]
@@ -47,11 +47,12 @@ impl Registry {
         Registry { types: Vec::new() }
     }
 
-    /// One that knows `error`, `linear`, `striped` and `zero`.
+    /// One that knows `error`, `linear`, `mirror`, `striped` and `zero`.
     pub fn with_builtins() -> Result<Registry, RegisterError> {
         let mut registry = Registry::new();
         registry.register(ErrorTarget)?;
         registry.register(Linear)?;
+        registry.register(Mirror)?;
         registry.register(Striped)?;
         registry.register(Zero)?;
         Ok(registry)

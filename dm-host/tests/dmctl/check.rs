@@ -19,7 +19,7 @@ error: linear: expected the offset in sectors, found the end of the line
   |
   = help: a line is: <start> <length> linear <device> <offset>
 
-error: unknown target type `lineer` (did you mean `linear`?); known are error (io-err), linear, striped, zero
+error: unknown target type `lineer` (did you mean `linear`?); known are error (io-err), linear, mirror, striped, zero
  --> bad.table:3:10
   |
 3 | 1024 512 lineer a.img 0
