@@ -72,10 +72,11 @@ pub trait Host: Sized + Send + Sync + 'static {
     /// drained, or a target of it has something to do. Wake those who wait for a change, and see to
     /// it that somebody calls [`MappedDevice::settle`](crate::MappedDevice::settle) soon.
     ///
-    /// Called wherever a bio is dropped or completed; it must not call back into the device.
+    /// Called wherever a bio is dropped or completed, and with a lock of the core held; it must not
+    /// call back into the device.
     fn notify(&self, minor: Minor);
 
-    /// What its clock shows: one that never goes back.
+    /// What its clock shows: one that never goes back. May be called with a lock of the core held.
     fn now(&self) -> Time;
 
     /// See to it that somebody calls [`MappedDevice::settle`](crate::MappedDevice::settle) for the

@@ -261,6 +261,9 @@ impl Bio for UserBio {
         let zero = Sector::ZERO;
         let mut child = UserBio::whole(op, flags, zero, sectors, Buffer::default(), 0, then);
         child.data_at = self.data_at;
+        if let Some(request) = child.request.get_mut() {
+            request.zeroing = self.request.zeroing;
+        }
         Ok(child)
     }
 
