@@ -1,6 +1,5 @@
 //! The mirror at work: requests, the log, copying, and tidying up, each in a file of its own.
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use dm_sync::{Arc, OutOfMemory};
@@ -13,10 +12,12 @@ use super::shared::{MAX_COPIES, Shared};
 use crate::{Action, IoError, JobId, Machine, Slot, Taken, Time};
 
 mod copying;
+mod queue;
 mod requests;
 mod sweep;
 
 use copying::Copying;
+use queue::Queue;
 use requests::Request;
 use sweep::Sweep;
 
@@ -63,11 +64,11 @@ pub(super) struct MirrorMachine {
     stopping: bool,
     requests: Vec<Request>,
     /// Requests that cannot go on yet, in the order in which they came.
-    waiting: VecDeque<Slot>,
+    waiting: Queue,
     /// Whether something has happened that they may have waited for.
     look_again: bool,
     /// Requests that have something to say at the next [`Machine::poll`].
-    ready: VecDeque<Slot>,
+    ready: Queue,
     last_request: Time,
     copying: Copying,
     sweep: Sweep,
@@ -113,12 +114,9 @@ impl MirrorMachine {
     pub(super) fn new(parts: Parts) -> Result<MirrorMachine, OutOfMemory> {
         let Parts { legs, shared, length, region, handle_errors, sync, log, log_page } = parts;
         let regions = shared.regions();
-        let slots = usize::from(REQUESTS);
-        let (mut requests, mut waiting, mut ready) = (Vec::new(), VecDeque::new(), VecDeque::new());
-        requests.try_reserve_exact(slots)?;
-        requests.resize_with(slots, Request::default);
-        waiting.try_reserve_exact(slots)?;
-        ready.try_reserve_exact(slots)?;
+        let mut requests = Vec::new();
+        requests.try_reserve_exact(REQUESTS.into())?;
+        requests.resize_with(REQUESTS.into(), Request::default);
         let assumed = log.is_none() && sync == Sync::Assumed;
         let mut machine = MirrorMachine {
             legs,
@@ -135,9 +133,9 @@ impl MirrorMachine {
             mode: Mode::Stopped,
             stopping: false,
             requests,
-            waiting,
+            waiting: Queue::new(REQUESTS)?,
             look_again: false,
-            ready,
+            ready: Queue::new(REQUESTS)?,
             last_request: Time::default(),
             copying: Copying::default(),
             sweep: Sweep::default(),

@@ -50,17 +50,17 @@ impl MirrorMachine {
     pub(super) fn take(&mut self, slot: Slot, taken: &Taken, now: Time) {
         self.put(slot, Some(*taken), State::Waiting);
         if !self.dispatch(slot, now) {
-            self.waiting.push_back(slot);
+            self.waiting.push(slot);
         }
     }
 
     /// Lets those go on that need no longer wait.
     pub(super) fn dispatch_waiting(&mut self, now: Time) {
         for _ in 0..self.waiting.len() {
-            if let Some(slot) = self.waiting.pop_front()
+            if let Some(slot) = self.waiting.pop()
                 && !self.dispatch(slot, now)
             {
-                self.waiting.push_back(slot);
+                self.waiting.push(slot);
             }
         }
     }
@@ -122,7 +122,7 @@ impl MirrorMachine {
             },
         };
         self.set(slot, state);
-        self.ready.push_back(slot);
+        self.ready.push(slot);
         true
     }
 
@@ -164,23 +164,23 @@ impl MirrorMachine {
     }
 
     pub(super) fn poll_requests(&mut self) -> Option<Action> {
-        while let Some(&slot) = self.ready.front() {
+        while let Some(slot) = self.ready.first() {
             let Some(Request { taken: Some(taken), state }) =
                 self.requests.get(usize::from(slot)).copied()
             else {
-                self.ready.pop_front();
+                self.ready.pop();
                 continue;
             };
             match state {
                 State::Reading { leg, tried, sent: false } => {
-                    self.ready.pop_front();
+                    self.ready.pop();
                     self.set(slot, State::Reading { leg, tried, sent: true });
                     return Some(Action::Start(self.job(slot, leg, &taken)));
                 }
                 State::Writing { mut to, left, failed, excuse } => {
                     let leg = take_first(&mut to);
                     if to == 0 {
-                        self.ready.pop_front();
+                        self.ready.pop();
                     }
                     if let Some(leg) = leg {
                         let left = left | only(leg);
@@ -189,12 +189,12 @@ impl MirrorMachine {
                     }
                 }
                 State::Ended(result) => {
-                    self.ready.pop_front();
+                    self.ready.pop();
                     self.put(slot, None, State::Free);
                     return Some(Action::Complete { slot, result });
                 }
                 _ => {
-                    self.ready.pop_front();
+                    self.ready.pop();
                 }
             }
         }
@@ -229,7 +229,7 @@ impl MirrorMachine {
                 self.legs.read_done(leg);
                 let state = self.read_done(&taken, leg, tried, result);
                 self.set(slot, state);
-                self.ready.push_back(slot);
+                self.ready.push(slot);
             }
             State::Writing { to, left, failed, excuse } => {
                 let left = left & !only(leg);
@@ -335,7 +335,7 @@ impl MirrorMachine {
         };
         self.set(slot, state);
         if state != State::Held {
-            self.ready.push_back(slot);
+            self.ready.push(slot);
         }
     }
 
