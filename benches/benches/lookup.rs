@@ -10,7 +10,7 @@ use dm_benches::field::{Entry, field};
 use dm_benches::measure::{Order, check, measure, measure_each};
 use dm_benches::report::{Figure, json, table};
 use dm_benches::trace::{Op, Trace};
-use dm_benches::workload::{ends, random_queries, sequential_queries};
+use dm_benches::workload::{ends, random_queries, sequential_queries, uneven_ends};
 use dm_benches::{goals, parse, svg};
 
 const SIZES: &[usize] = &[1, 4, 16, 64, 1000, 10_000, 100_000, 1_000_000];
@@ -28,10 +28,14 @@ fn main() -> io::Result<()> {
     };
     let mut figures = Vec::new();
     for case in ["random", "dependent", "sequential"] {
-        synthetic(case, 500, SIZES, &options, &mut figures);
+        synthetic(case, SIZES, |targets| ends(targets, 500), &options, &mut figures);
     }
     // The longest of these lines have 2 GiB: a table of some 2,000 ends past sector 2^32.
-    synthetic("random, past 2^32", 500_000, &SIZES[4..], &options, &mut figures);
+    let long = |targets| ends(targets, 500_000);
+    synthetic("random, past 2^32", &SIZES[4..], long, &options, &mut figures);
+    // No buckets for these: what is searched is the tree.
+    synthetic("random, uneven", &SIZES[2..], uneven_ends, &options, &mut figures);
+    synthetic("dependent, uneven", &SIZES[2..], uneven_ends, &options, &mut figures);
     traces(&options, &mut figures)?;
     parsing(&options, &mut figures);
     println!("{}", goals::table(&figures));
@@ -52,8 +56,8 @@ fn wanted(case: &str, options: &Options) -> bool {
 /// A case at each size.
 fn synthetic(
     case: &str,
-    blocks: u64,
     sizes: &[usize],
+    table: impl Fn(usize) -> Vec<u64>,
     options: &Options,
     figures: &mut Vec<Figure>,
 ) {
@@ -61,7 +65,7 @@ fn synthetic(
         return;
     }
     for &targets in sizes {
-        let ends = ends(targets, blocks);
+        let ends = table(targets);
         let last = ends[targets - 1];
         // A pass that brings the whole table into the caches, and one that is timed.
         let count = if targets > 100_000 { 1 << 19 } else { 1 << 17 };
@@ -69,10 +73,11 @@ fn synthetic(
             "sequential" => sequential_queries(last, count),
             _ => random_queries(last, count),
         };
-        let order = if case == "dependent" { Order::Dependent } else { Order::Independent };
+        let order =
+            if case.starts_with("dependent") { Order::Dependent } else { Order::Independent };
         run(case, &ends, &queries, order, options, figures);
     }
-    println!("{}", table(case, figures));
+    println!("{}", dm_benches::report::table(case, figures));
 }
 
 /// Each trace that has been recorded: a query for each request but flushes.

@@ -33,6 +33,20 @@ pub fn ends(targets: usize, blocks: u64) -> Vec<u64> {
         .collect()
 }
 
+/// The last sector of each of `targets` lines of 8 sectors to half a million, short ones by far the most:
+/// as many of them are between 8 and 16 sectors long as between 16 and 32, and so on.
+pub fn uneven_ends(targets: usize) -> Vec<u64> {
+    let mut random = Random::new(targets as u64);
+    let mut end = 0;
+    (0..targets)
+        .map(|_| {
+            let least = 1 << random.below(16);
+            end += 8 * (least + random.below(least));
+            end - 1
+        })
+        .collect()
+}
+
 /// `count` sectors at random from a table that ends with sector `last`.
 pub fn random_queries(last: u64, count: usize) -> Vec<u64> {
     let mut random = Random::new(42);

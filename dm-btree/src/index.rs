@@ -3,8 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::buckets::Buckets;
 use crate::few::Few;
+use crate::flat::{Line, Root};
 use crate::narrow::Narrow;
+use crate::scale::Scale;
 use crate::tree::check;
 use crate::{BTree64, BuildError, Group, Instructions, Node, SectorIndex, Staged};
 
@@ -14,12 +17,25 @@ pub struct Index {
     form: Form,
 }
 
-/// With a tag of its own, which is quicker to read than one folded into a capacity.
+/// With a tag of its own, which is quicker to read than one folded into a capacity. Forms are told
+/// apart in two steps of a few compares: a jump through a table would cost more than a search.
 #[derive(Clone, Debug)]
 #[repr(u8)]
+#[expect(clippy::large_enum_variant, reason = "a table has one, and should find its keys there")]
 enum Form {
     One(Few<1>),
     Few(Few<4>),
+    Line(Line),
+    More(More),
+}
+
+/// More than 16 keys.
+#[derive(Clone, Debug)]
+#[repr(u8)]
+enum More {
+    Root(Root),
+    Buckets(Buckets<u32>),
+    WideBuckets(Buckets<u64>),
     Narrow(Narrow),
     Wide(BTree64<Vec<Node<u64>>>),
     Staged(Staged<Vec<Node<u32>>, Vec<Group>>),
@@ -38,23 +54,20 @@ impl Index {
             Form::One(Few::build(&ends)?)
         } else if ends.len() <= 4 {
             Form::Few(Few::build(&ends)?)
-        } else if let Some(shift) = Narrow::shift_for(&ends) {
-            Form::Narrow(Narrow::build(ends, shift)?)
-        } else if ends.len() >= MANY && is_dense(&ends)? {
-            Form::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
+        } else if let Some(line) = Line::build(&ends) {
+            Form::Line(line)
         } else {
-            Form::Wide(BTree64::build(&ends, Vec::new())?)
+            Form::More(More::build(ends)?)
         };
         Ok(Index { form })
     }
 
-    /// The same index, searched with other instructions.
+    /// The same index, searched with other instructions; where they have no use, with those nearest.
     pub fn with(self, instructions: Instructions) -> Index {
         let form = match self.form {
             form @ (Form::One(_) | Form::Few(_)) => form,
-            Form::Narrow(tree) => Form::Narrow(tree.with(instructions)),
-            Form::Wide(tree) => Form::Wide(tree.with(instructions)),
-            Form::Staged(staged) => Form::Staged(staged.with(instructions)),
+            Form::Line(line) => Form::Line(line.with(instructions)),
+            Form::More(more) => Form::More(more.with(instructions)),
         };
         Index { form }
     }
@@ -63,9 +76,8 @@ impl Index {
         match &self.form {
             Form::One(one) => one,
             Form::Few(few) => few,
-            Form::Narrow(tree) => tree,
-            Form::Wide(tree) => tree,
-            Form::Staged(staged) => staged,
+            Form::Line(line) => line,
+            Form::More(more) => more.inner(),
         }
     }
 
@@ -82,21 +94,14 @@ impl Index {
     /// The number of the first key that is not below `sector`; `None` past the last key.
     #[inline(always)]
     pub fn lookup(&self, sector: u64) -> Option<usize> {
-        match &self.form {
-            Form::One(one) => one.lookup(sector),
-            Form::Few(few) => few.lookup(sector),
-            Form::Narrow(tree) => tree.lookup(sector),
-            _ => self.lookup_past_32_bits(sector),
+        if let Form::One(one) = &self.form {
+            return one.lookup(sector);
         }
-    }
-
-    /// Kept apart, so that the common forms need no stack.
-    #[inline(never)]
-    fn lookup_past_32_bits(&self, sector: u64) -> Option<usize> {
         match &self.form {
-            Form::Wide(tree) => tree.lookup(sector),
-            Form::Staged(staged) => staged.lookup(sector),
-            _ => self.inner().lookup(sector),
+            Form::Few(few) => few.lookup(sector),
+            Form::Line(line) => line.lookup(sector),
+            Form::More(more) => more.lookup(sector),
+            Form::One(_) => None,
         }
     }
 
@@ -113,9 +118,8 @@ impl Index {
         match &self.form {
             Form::One(one) => one.key(n),
             Form::Few(few) => few.key(n),
-            Form::Narrow(tree) => tree.key(n),
-            Form::Wide(tree) => tree.key(n),
-            Form::Staged(staged) => staged.key(n),
+            Form::Line(line) => line.key(n),
+            Form::More(more) => more.inner().key(n),
         }
     }
 
@@ -125,9 +129,8 @@ impl Index {
         match &self.form {
             Form::One(one) => line(one, n),
             Form::Few(few) => line(few, n),
-            Form::Narrow(tree) => line(tree, n),
-            Form::Wide(tree) => line(tree, n),
-            Form::Staged(staged) => line(staged, n),
+            Form::Line(keys) => line(keys, n),
+            Form::More(more) => more.line(n),
         }
     }
 
@@ -136,14 +139,16 @@ impl Index {
         self.inner().memory()
     }
 
-    /// Which form it is: `one`, `few`, `32-bit`, `64-bit` or `staged`.
+    /// Which form it is: `one`, `few`, `flat`, `buckets`, `32-bit`, `64-bit` or `staged`.
     pub fn form(&self) -> &'static str {
         match &self.form {
             Form::One(_) => "one",
             Form::Few(_) => "few",
-            Form::Narrow(_) => "32-bit",
-            Form::Wide(_) => "64-bit",
-            Form::Staged(_) => "staged",
+            Form::Line(_) | Form::More(More::Root(_)) => "flat",
+            Form::More(More::Buckets(_) | More::WideBuckets(_)) => "buckets",
+            Form::More(More::Narrow(_)) => "32-bit",
+            Form::More(More::Wide(_)) => "64-bit",
+            Form::More(More::Staged(_)) => "staged",
         }
     }
 
@@ -151,9 +156,93 @@ impl Index {
     pub fn instructions(&self) -> Instructions {
         match &self.form {
             Form::One(_) | Form::Few(_) => Instructions::SCALAR,
-            Form::Narrow(tree) => tree.instructions(),
-            Form::Wide(tree) => tree.instructions(),
-            Form::Staged(staged) => staged.instructions(),
+            Form::Line(line) => line.instructions(),
+            Form::More(More::Root(root)) => root.instructions(),
+            Form::More(More::Buckets(buckets)) => buckets.instructions(),
+            Form::More(More::WideBuckets(buckets)) => buckets.instructions(),
+            Form::More(More::Narrow(tree)) => tree.instructions(),
+            Form::More(More::Wide(tree)) => tree.instructions(),
+            Form::More(More::Staged(staged)) => staged.instructions(),
+        }
+    }
+}
+
+impl More {
+    fn build(ends: Vec<u64>) -> Result<More, BuildError> {
+        Ok(if let Some(root) = Root::build(&ends) {
+            More::Root(root)
+        } else if let Some(buckets) = Buckets::build(&ends)? {
+            More::Buckets(buckets)
+        } else if let Some(buckets) = Buckets::build(&ends)? {
+            More::WideBuckets(buckets)
+        } else if let Some(scale) = Scale::to_bits(32, &ends) {
+            More::Narrow(Narrow::build(ends, scale)?)
+        } else if ends.len() >= MANY && is_dense(&ends)? {
+            More::Staged(Staged::build(&ends, Vec::new(), Vec::new())?)
+        } else {
+            More::Wide(BTree64::build(&ends, Vec::new())?)
+        })
+    }
+
+    fn with(self, instructions: Instructions) -> More {
+        match self {
+            More::Root(root) => More::Root(root.with(instructions)),
+            More::Buckets(buckets) => More::Buckets(buckets.with(instructions)),
+            More::WideBuckets(buckets) => More::WideBuckets(buckets.with(instructions)),
+            More::Narrow(tree) => More::Narrow(tree.with(instructions)),
+            More::Wide(tree) => More::Wide(tree.with(instructions)),
+            More::Staged(staged) => More::Staged(staged.with(instructions)),
+        }
+    }
+
+    fn inner(&self) -> &dyn SectorIndex {
+        match self {
+            More::Root(root) => root,
+            More::Buckets(buckets) => buckets,
+            More::WideBuckets(buckets) => buckets,
+            More::Narrow(tree) => tree,
+            More::Wide(tree) => tree,
+            More::Staged(staged) => staged,
+        }
+    }
+
+    #[inline(always)]
+    fn lookup(&self, sector: u64) -> Option<usize> {
+        match self {
+            More::Buckets(buckets) => buckets.lookup(sector),
+            More::Root(root) => root.lookup(sector),
+            _ => self.lookup_otherwise(sector),
+        }
+    }
+
+    /// Kept apart, so that the other forms need no stack.
+    #[inline(never)]
+    fn lookup_otherwise(&self, sector: u64) -> Option<usize> {
+        match self {
+            More::Narrow(tree) => tree.lookup(sector),
+            _ => self.lookup_past_32_bits(sector),
+        }
+    }
+
+    #[inline(never)]
+    fn lookup_past_32_bits(&self, sector: u64) -> Option<usize> {
+        match self {
+            More::WideBuckets(buckets) => buckets.lookup(sector),
+            More::Wide(tree) => tree.lookup(sector),
+            More::Staged(staged) => staged.lookup(sector),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn line(&self, n: usize) -> Option<(u64, u64)> {
+        match self {
+            More::Buckets(buckets) => line(buckets, n),
+            More::WideBuckets(buckets) => line(buckets, n),
+            More::Root(root) => line(root, n),
+            More::Narrow(tree) => line(tree, n),
+            More::Wide(tree) => line(tree, n),
+            More::Staged(staged) => line(staged, n),
         }
     }
 }

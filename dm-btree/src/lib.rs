@@ -15,7 +15,10 @@
 //! | [`BTree64`] | 64 bits, 8 a cache line | any table |
 //! | [`BTree32`] | 32 bits, 16 a cache line | tables that end before sector 2^32 (in an [`Index`]: aligned ones of any length) |
 //! | [`Staged`] | 64 bits, looked up 32 at a time | large tables past sector 2^32 |
-//! | [`Index`] | the best of them for a given table | everybody with an allocator |
+//! | [`Index`] | whatever is best for a given table | everybody with an allocator |
+//!
+//! An [`Index`] has two more forms, which are quicker still where they fit: up to 64 keys are *flat*, in
+//! the index itself, and keys that lie evenly are in *buckets*, found by a sector's upper bits.
 //!
 //! Each tree is generic over where its nodes live ([`Storage`]): a slice lent by the caller, a
 //! `heapless::Vec`, or, with the feature `alloc`, a `Vec`. With the feature `std` the instruction set
@@ -53,15 +56,21 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+#[cfg(feature = "alloc")]
+mod buckets;
 mod error;
 #[cfg(feature = "alloc")]
 mod few;
+#[cfg(feature = "alloc")]
+mod flat;
 #[cfg(feature = "alloc")]
 mod index;
 mod levels;
 #[cfg(feature = "alloc")]
 mod narrow;
 mod node;
+#[cfg(feature = "alloc")]
+mod scale;
 mod search;
 #[allow(unsafe_code)]
 mod simd;

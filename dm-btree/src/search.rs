@@ -59,6 +59,27 @@ pub(crate) trait Below<K: Key>: Copy {
     fn root(self, root: &[Node<K>; WIDE], key: K) -> u32;
 }
 
+/// [`Below::root`]: which node by its last key, then where in it.
+#[inline(always)]
+pub(crate) fn root_in_two_steps<K: Key>(
+    below: impl Below<K>,
+    root: &[Node<K>; WIDE],
+    key: K,
+) -> u32 {
+    let [a, b, c, _] =
+        root.each_ref().map(|node| node.0.as_ref().last().is_some_and(|last| *last < key));
+    let n = usize::from(a) + usize::from(b) + usize::from(c);
+    root.get(n).map_or(0, |node| below.node(node, key)) + (n * K::PER_NODE) as u32
+}
+
+/// [`Below::root`]: all nodes side by side, without waiting for one before the next.
+#[cfg(all(feature = "std", target_arch = "x86_64"))]
+#[inline(always)]
+pub(crate) fn root_at_once<K: Key>(below: impl Below<K>, root: &[Node<K>; WIDE], key: K) -> u32 {
+    let [a, b, c, d] = root.each_ref().map(|node| below.node(node, key));
+    (a + b) + (c + d)
+}
+
 /// Finds the number of the first key that is not below another; at least the number of keys if there
 /// is none. Compiled for one shape of trees and one set of instructions.
 ///
@@ -108,24 +129,24 @@ pub(crate) fn descend<K: Key, const HEIGHT: u32, const WIDE_ROOT: bool>(
 
 /// The [`Search`] for a tree's shape, out of a generic function `go`.
 macro_rules! pick {
-    ($levels:expr, $go:ident, $key:ty) => {{
+    ($levels:expr, $go:ident, $($of:ty),+) => {{
         use crate::levels::WIDE;
         use crate::search::ANY;
         match ($levels.height, $levels.root as usize == WIDE) {
-            (0, false) => $go::<$key, 0, false>,
-            (0, true) => $go::<$key, 0, true>,
-            (1, false) => $go::<$key, 1, false>,
-            (1, true) => $go::<$key, 1, true>,
-            (2, false) => $go::<$key, 2, false>,
-            (2, true) => $go::<$key, 2, true>,
-            (3, false) => $go::<$key, 3, false>,
-            (3, true) => $go::<$key, 3, true>,
-            (4, false) => $go::<$key, 4, false>,
-            (4, true) => $go::<$key, 4, true>,
-            (5, false) => $go::<$key, 5, false>,
-            (5, true) => $go::<$key, 5, true>,
-            (_, false) => $go::<$key, ANY, false>,
-            (_, true) => $go::<$key, ANY, true>,
+            (0, false) => $go::<$($of,)+ 0, false>,
+            (0, true) => $go::<$($of,)+ 0, true>,
+            (1, false) => $go::<$($of,)+ 1, false>,
+            (1, true) => $go::<$($of,)+ 1, true>,
+            (2, false) => $go::<$($of,)+ 2, false>,
+            (2, true) => $go::<$($of,)+ 2, true>,
+            (3, false) => $go::<$($of,)+ 3, false>,
+            (3, true) => $go::<$($of,)+ 3, true>,
+            (4, false) => $go::<$($of,)+ 4, false>,
+            (4, true) => $go::<$($of,)+ 4, true>,
+            (5, false) => $go::<$($of,)+ 5, false>,
+            (5, true) => $go::<$($of,)+ 5, true>,
+            (_, false) => $go::<$($of,)+ ANY, false>,
+            (_, true) => $go::<$($of,)+ ANY, true>,
         }
     }};
 }

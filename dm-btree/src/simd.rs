@@ -5,16 +5,23 @@
 //! code behind them. All the unsafe of this crate is here and in `x86`.
 
 use crate::levels::Levels;
-#[cfg(all(feature = "std", target_arch = "x86_64"))]
-use crate::levels::WIDE;
 use crate::search::{self, Search};
 use crate::{Key, Node};
 
+#[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+#[allow(unsafe_code)]
+mod base;
+#[cfg(feature = "alloc")]
+pub(crate) mod in_place;
+mod plain;
 mod scalar;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[allow(unsafe_code)]
 mod x86;
 
+#[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+use base::Base;
+use scalar::Scalar;
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 use x86::{Avx2, Avx512};
 
@@ -25,6 +32,8 @@ pub struct Instructions(Set);
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Set {
     Scalar,
+    #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Base,
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     Avx2(Avx2),
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -38,6 +47,12 @@ pub trait Width: Sized + 'static {
     where
         Self: Key;
 
+    /// The same with the vectors that every processor of this architecture has.
+    #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+    fn below_base(node: &Node<Self>, key: Self) -> u32
+    where
+        Self: Key;
+
     /// How many keys of a node are below `key`. Safe to call where there are AVX2 and POPCNT.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     #[allow(unsafe_code)]
@@ -45,26 +60,10 @@ pub trait Width: Sized + 'static {
     where
         Self: Key;
 
-    /// How many keys of a node are below `key`. Safe to call where there are AVX-512F,
-    /// AVX-512BW and POPCNT.
+    /// How many keys of a node are below `key`. Safe to call where there are AVX-512F and POPCNT.
     #[cfg(all(feature = "std", target_arch = "x86_64"))]
     #[allow(unsafe_code)]
     unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32
-    where
-        Self: Key;
-
-    /// How many keys of a wide root are below `key`. Safe to call where there are AVX2 and POPCNT.
-    #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    #[allow(unsafe_code)]
-    unsafe fn root_avx2(root: &[Node<Self>; WIDE], key: Self) -> u32
-    where
-        Self: Key;
-
-    /// How many keys of a wide root are below `key`. Safe to call where there are AVX-512F,
-    /// AVX-512BW and POPCNT.
-    #[cfg(all(feature = "std", target_arch = "x86_64"))]
-    #[allow(unsafe_code)]
-    unsafe fn root_avx512(root: &[Node<Self>; WIDE], key: Self) -> u32
     where
         Self: Key;
 }
@@ -87,13 +86,24 @@ impl Instructions {
     /// Integer registers only: all that a kernel may use, and what there is without `std`.
     pub const SCALAR: Instructions = Instructions(Set::Scalar);
 
+    /// The vectors that every processor of this architecture has, and scalar where there are none.
+    /// They need not be asked for, and so no call to code that was chosen at run time.
+    pub const BASE: Instructions = {
+        #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+        let set = Set::Base;
+        #[cfg(not(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64"))))]
+        let set = Set::Scalar;
+        Instructions(set)
+    };
+
     /// All that this machine has, the best last.
     pub fn available() -> impl DoubleEndedIterator<Item = Instructions> {
+        let base = (Instructions::BASE != Instructions::SCALAR).then_some(Instructions::BASE.0);
         #[cfg(all(feature = "std", target_arch = "x86_64"))]
-        let vector = [Avx2::detect().map(Set::Avx2), Avx512::detect().map(Set::Avx512)];
+        let more = [Avx2::detect().map(Set::Avx2), Avx512::detect().map(Set::Avx512)];
         #[cfg(not(all(feature = "std", target_arch = "x86_64")))]
-        let vector: [Option<Set>; 0] = [];
-        [Some(Set::Scalar)].into_iter().chain(vector).flatten().map(Instructions)
+        let more: [Option<Set>; 0] = [];
+        [Some(Set::Scalar), base].into_iter().chain(more).flatten().map(Instructions)
     }
 
     /// The best that this machine has.
@@ -101,10 +111,12 @@ impl Instructions {
         Instructions::available().next_back().unwrap_or(Instructions::SCALAR)
     }
 
-    /// Their name: `scalar`, `AVX2` or `AVX-512`.
+    /// Their name: `scalar`, `SSE2`, `NEON`, `AVX2` or `AVX-512`.
     pub fn name(self) -> &'static str {
         match self.0 {
             Set::Scalar => "scalar",
+            #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            Set::Base => base::NAME,
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Set::Avx2(_) => "AVX2",
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -115,7 +127,9 @@ impl Instructions {
     /// How to search a tree with these levels.
     pub(crate) fn search<K: Key>(self, levels: &Levels) -> Searcher<K> {
         Searcher(match self.0 {
-            Set::Scalar => scalar::search(levels),
+            Set::Scalar => plain::search::<K, Scalar>(levels),
+            #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            Set::Base => plain::search::<K, Base>(levels),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Set::Avx2(has) => has.search(levels),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -132,7 +146,9 @@ impl Instructions {
         found: &mut [usize; search::ABREAST],
     ) {
         match self.0 {
-            Set::Scalar => scalar::search_all(nodes, levels, keys, found),
+            Set::Scalar => search::search_all(nodes, levels, keys, found, Scalar),
+            #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            Set::Base => search::search_all(nodes, levels, keys, found, Base),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Set::Avx2(has) => has.search_all(nodes, levels, keys, found),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -142,11 +158,17 @@ impl Instructions {
 }
 
 macro_rules! width {
-    ($width:ty, $scalar:path, $avx2:ident, $avx512:ident, $root_avx2:ident, $root_avx512:ident) => {
+    ($width:ty, $scalar:path, $base:path, $avx2:ident, $avx512:ident) => {
         impl Width for $width {
             #[inline(always)]
             fn below(node: &Node<Self>, key: Self) -> u32 {
-                $scalar(node, key)
+                $scalar(&node.0, key)
+            }
+
+            #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
+            #[inline(always)]
+            fn below_base(node: &Node<Self>, key: Self) -> u32 {
+                $base(&node.0, key)
             }
 
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
@@ -160,29 +182,13 @@ macro_rules! width {
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             #[allow(unsafe_code)]
             #[inline]
-            #[target_feature(enable = "avx512f,avx512bw,popcnt")]
+            #[target_feature(enable = "avx512f,popcnt")]
             unsafe fn below_avx512(node: &Node<Self>, key: Self) -> u32 {
                 x86::$avx512(node, key)
-            }
-
-            #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            #[allow(unsafe_code)]
-            #[inline]
-            #[target_feature(enable = "avx2,popcnt")]
-            unsafe fn root_avx2(root: &[Node<Self>; WIDE], key: Self) -> u32 {
-                x86::$root_avx2(root, key)
-            }
-
-            #[cfg(all(feature = "std", target_arch = "x86_64"))]
-            #[allow(unsafe_code)]
-            #[inline]
-            #[target_feature(enable = "avx512f,avx512bw,popcnt")]
-            unsafe fn root_avx512(root: &[Node<Self>; WIDE], key: Self) -> u32 {
-                x86::$root_avx512(root, key)
             }
         }
     };
 }
 
-width!(u64, scalar::below64, avx2_64, avx512_64, avx2_root_64, avx512_root_64);
-width!(u32, scalar::below32, avx2_32, avx512_32, avx2_root_32, avx512_root_32);
+width!(u64, scalar::below64, base::below64, avx2_64, avx512_64);
+width!(u32, scalar::below32, base::below32, avx2_32, avx512_32);

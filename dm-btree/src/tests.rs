@@ -1,6 +1,7 @@
 //! One suite that every form passes in every storage, against a linear scan.
 
 use std::format;
+use std::thread;
 use std::vec;
 use std::vec::Vec;
 
@@ -131,11 +132,21 @@ fn an_index_takes_the_form_that_suits_its_keys() {
     assert_eq!(form(0, 1), Ok("few"));
     assert_eq!(form(1, 1), Ok("one"));
     assert_eq!(form(4, 1), Ok("few"));
-    assert_eq!(form(5, 1), Ok("32-bit"));
-    assert_eq!(form(5, 1 << 32), Ok("32-bit"), "aligned");
-    assert_eq!(form(5, (1 << 32) + 1), Ok("64-bit"), "not aligned");
-    assert_eq!(form(100_000, (1 << 21) + 1), Ok("staged"), "long, and dense");
-    assert_eq!(form(100_000, (1 << 40) + 1), Ok("64-bit"), "long, and sparse");
+    assert_eq!(form(5, 1), Ok("flat"));
+    assert_eq!(form(64, 1), Ok("flat"));
+    assert_eq!(form(64, 1 << 32), Ok("flat"), "aligned");
+    assert_eq!(form(5, (1 << 32) + 1), Ok("buckets"), "not aligned");
+    assert_eq!(form(65, 1), Ok("buckets"));
+    assert_eq!(form(100_000, 1 << 32), Ok("buckets"), "aligned");
+    assert_eq!(form(100_000, (1 << 40) + 1), Ok("buckets"), "not aligned");
+    // Short lines, and a long one.
+    let uneven = |short: u64, last: u64| {
+        let ends = (1..=short).chain([last]).collect();
+        Index::build(ends).map(|index| index.form())
+    };
+    assert_eq!(uneven(1000, 1 << 31), Ok("32-bit"));
+    assert_eq!(uneven(1000, 1 << 32), Ok("64-bit"), "not aligned");
+    assert_eq!(uneven(100_000, 1 << 32), Ok("staged"), "not aligned, and dense");
     assert_eq!(
         Index::build(vec![1 << 40, 1 << 41, 7]).err(),
         Some(BuildError::NotIncreasing { at: 2 })
@@ -194,40 +205,58 @@ fn more_keys_than_nodes_can_be_numbered() {
     assert_eq!(BTree::<u32, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
 }
 
-/// Every shape that a tree takes up to here: lookups on both sides of keys, in each form.
+/// Every shape that a form takes up to here. At each size one form with one set of instructions, each
+/// in its turn, is asked for both ends of every line; all others for some lines.
 #[test]
 fn every_size_up_to_20_000() {
     let last = 20_000;
     let near: Vec<u64> = (0..last).map(|n| 3 * n + 1).collect();
-    // Past 32 bits, in groups of 6,000 keys, then of 4,000.
+    // Past 32 bits, in groups of 6,000 keys, then of 4,000: too uneven for buckets.
     let far: Vec<u64> = (0..last).map(|n| (n / 6000 + 1) << 32 | (n % 6000 * 3 + 1)).collect();
-    for len in 0..=last as usize {
-        let (near, far) = (&near[..len], &far[..len]);
-        let mut wide = BTree64::build(near, Vec::new()).unwrap();
-        let mut narrow = BTree32::build(near, Vec::new()).unwrap();
-        let mut staged = Staged::build(far, Vec::new(), Vec::new()).unwrap();
-        for instructions in Instructions::available() {
-            wide = wide.with(instructions);
-            narrow = narrow.with(instructions);
-            staged = staged.with(instructions);
-            agree_at_some(&wide, near);
-            agree_at_some(&narrow, near);
-            agree_at_some(&staged, far);
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for first in 0..threads {
+            let lens = (first..=last as usize).step_by(threads);
+            let (near, far) = (&near, &far);
+            scope.spawn(move || lens.for_each(|len| size_agrees(len, near, far)));
         }
+    });
+}
+
+fn size_agrees(len: usize, near: &[u64], far: &[u64]) {
+    let instructions: Vec<Instructions> = Instructions::available().collect();
+    let (near, far) = (&near[..len], &far[..len]);
+    let mut wide = BTree64::build(near, Vec::new()).unwrap();
+    let mut narrow = BTree32::build(near, Vec::new()).unwrap();
+    let mut staged = Staged::build(far, Vec::new(), Vec::new()).unwrap();
+    let [mut even, mut uneven] = [near, far].map(|keys| Index::build(keys.to_vec()).unwrap());
+    let all_of = instructions[len / 5 % instructions.len()];
+    for &some_of in &instructions {
+        wide = wide.with(some_of);
+        narrow = narrow.with(some_of);
+        staged = staged.with(some_of);
+        [even, uneven] = [even, uneven].map(|index| index.with(some_of));
+        let all = |form| len % 5 == form && some_of == all_of;
+        agrees_at_ends(&wide, near, all(0));
+        agrees_at_ends(&narrow, near, all(1));
+        agrees_at_ends(&staged, far, all(2));
+        agrees_at_ends(&even, near, all(3));
+        agrees_at_ends(&uneven, far, all(4));
     }
 }
 
-/// Each key of a small table; of a larger one about thirty, with the last ones among them.
-fn agree_at_some(index: &impl SectorIndex, keys: &[u64]) {
+/// Both ends of all lines, or of about thirty with the last ones among them.
+fn agrees_at_ends(index: &impl SectorIndex, keys: &[u64], all: bool) {
     let len = keys.len();
-    let (step, tail) = if len < 600 { (1, 0) } else { (len / 11, 19) };
+    let (step, tail) = if all || len < 30 { (1, 0) } else { (len / 11, 19) };
     for n in (0..len).step_by(step).chain(len - tail..len) {
-        assert_eq!(index.lookup(keys[n] - 1), Some(n), "below key {n} of {len}");
-        assert_eq!(index.lookup(keys[n]), Some(n), "key {n} of {len}");
-        let next = (n + 1 < len).then_some(n + 1);
-        assert_eq!(index.lookup(keys[n] + 1), next, "above key {n} of {len}");
+        let first = if n == 0 { 0 } else { keys[n - 1] + 1 };
+        assert_eq!(index.lookup(first), Some(n), "the first sector of line {n} of {len}");
+        assert_eq!(index.lookup(keys[n]), Some(n), "the last sector of line {n} of {len}");
     }
-    assert_eq!(index.lookup(u64::MAX), None, "{len} keys");
+    let behind = keys.last().map_or(0, |last| last + 1);
+    assert_eq!(index.lookup(behind), None, "behind {len} lines");
+    assert_eq!(index.lookup(u64::MAX), None, "{len} lines");
 }
 
 proptest! {
