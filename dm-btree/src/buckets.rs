@@ -31,6 +31,7 @@ pub(crate) struct Buckets<K> {
 
 impl<K: Sixteen> Buckets<K> {
     /// Takes `ends`, which must be strictly increasing. `None` if they are too wide, or not even.
+    #[expect(clippy::cast_possible_truncation, reason = "a bucket's number is below `buckets`")]
     pub(crate) fn build(ends: &[u64]) -> Result<Option<Buckets<K>>, BuildError> {
         let Some(scale) = Scale::to_bits(K::BITS_COMPARED, ends) else {
             return Ok(None);
@@ -43,9 +44,9 @@ impl<K: Sixteen> Buckets<K> {
         keys.try_reserve_exact(padded).map_err(|_| BuildError::OutOfMemory)?;
         starts.try_reserve_exact(buckets).map_err(|_| BuildError::OutOfMemory)?;
         for (n, key) in (0..).zip(ends.iter().filter_map(|end| scale.key(*end))) {
-            let bucket = key.wrapping_shr(shift) as usize;
-            if starts.len() <= bucket {
-                starts.resize(bucket.saturating_add(1), n);
+            let through = (key.wrapping_shr(shift) as usize).saturating_add(1);
+            if starts.len() < through {
+                starts.resize(through, n);
             }
             keys.push(K::of(key));
         }
@@ -72,7 +73,7 @@ fn shape(ends: &[u64], scale: Scale) -> Option<(u32, usize)> {
     let bucket = |end: Option<&u64>, shift| Some(scale.key(*end?)? >> shift);
     let shift = (0..u64::BITS)
         .rev()
-        .skip_while(|shift| last >> shift < len / FULL as u64)
+        .skip_while(|shift| last >> shift < len.div_euclid(FULL as u64))
         .take_while(|shift| last >> shift < len / AT_LEAST)
         .find(|&shift| {
             let mut runs = ends.windows(FULL + 1);
@@ -87,6 +88,7 @@ impl<K: Sixteen> SectorIndex for Buckets<K> {
     }
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "a sector in the table is in a bucket")]
     fn lookup(&self, sector: u64) -> Option<usize> {
         let key = self.scale.key(sector)?;
         let start = *self.starts.get(key.wrapping_shr(self.shift) as usize)? as usize;

@@ -28,7 +28,7 @@ impl<const NODES: usize> Flat<NODES> {
         let mut nodes = [Node([u32::HIGHEST; u32::PER_NODE]); NODES];
         let mut places = nodes.iter_mut().flat_map(|node: &mut Node<u32>| &mut node.0);
         for end in ends {
-            *places.next()? = scale.key(*end)? as u32;
+            *places.next()? = u32::of(scale.key(*end)?);
         }
         let instructions = Instructions::best();
         Some(Flat { nodes, scale, len: ends.len(), instructions }.with(instructions))
@@ -53,7 +53,7 @@ impl<const NODES: usize> SectorIndex for Flat<NODES> {
 
     #[inline(always)]
     fn lookup(&self, sector: u64) -> Option<usize> {
-        let key = self.scale.key(sector)? as u32;
+        let key = u32::of(self.scale.key(sector)?);
         let below = match self.nodes.first_chunk() {
             Some(root) => self.instructions.below_root(root, key),
             None => u32::below_in_place(&self.nodes.first()?.0, key, self.instructions),

@@ -61,6 +61,11 @@ pub(crate) trait Below<K: Key>: Copy {
 
 /// [`Below::root`]: which node by its last key, then where in it.
 #[inline(always)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "a root has at most 64 keys"
+)]
 pub(crate) fn root_in_two_steps<K: Key>(
     below: impl Below<K>,
     root: &[Node<K>; WIDE],
@@ -75,6 +80,7 @@ pub(crate) fn root_in_two_steps<K: Key>(
 /// [`Below::root`]: all nodes side by side, without waiting for one before the next.
 #[cfg(all(feature = "std", target_arch = "x86_64"))]
 #[inline(always)]
+#[expect(clippy::arithmetic_side_effects, reason = "a root has at most 64 keys")]
 pub(crate) fn root_at_once<K: Key>(below: impl Below<K>, root: &[Node<K>; WIDE], key: K) -> u32 {
     let [a, b, c, d] = root.each_ref().map(|node| below.node(node, key));
     (a + b) + (c + d)

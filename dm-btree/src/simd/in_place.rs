@@ -30,15 +30,14 @@ impl Sixteen for u32 {
     const HIGHEST: u32 = u32::MAX >> 1;
 
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "it has no bits above")]
     fn of(sector: u64) -> u32 {
         sector as u32
     }
 
     fn in_place(instructions: Instructions) -> Instructions {
-        match instructions {
-            Instructions::SCALAR => Instructions::SCALAR,
-            _ => Instructions::BASE,
-        }
+        let scalar = instructions == Instructions::SCALAR;
+        if scalar { Instructions::SCALAR } else { Instructions::BASE }
     }
 
     #[inline(always)]
@@ -68,8 +67,9 @@ impl Sixteen for u64 {
     #[inline(always)]
     fn below_in_place(keys: &[u64; 16], key: u64, _: Instructions) -> u32 {
         let (halves, _) = keys.as_chunks();
-        let n = usize::from(keys[7] < key);
-        halves.get(n).map_or(0, |half| scalar::below64(half, key)) + 8 * n as u32
+        let upper = keys[7] < key;
+        let half = halves.get(usize::from(upper));
+        half.map_or(0, |half| scalar::below64(half, key)).wrapping_add(u32::from(upper) << 3)
     }
 }
 

@@ -22,12 +22,11 @@ pub(in crate::simd) use crate::simd::scalar::below64;
 /// Compares as signed after turning the bits of `flip` over in all.
 #[inline(always)]
 fn below_moved(keys: &[u32; 16], key: u32, flip: i32) -> u32 {
-    let (quarters, _) = keys.as_chunks::<4>();
-    // SAFETY: all of x86-64 has SSE2; a quarter is 16 bytes long, and need not be aligned.
+    // SAFETY: all of x86-64 has SSE2; 4 keys are 16 bytes, which need not be aligned; there are 16 keys.
     unsafe {
         let key = _mm_set1_epi32(key as i32 ^ flip);
-        let [a, b, c, d] = [0, 1, 2, 3].map(|n: usize| {
-            let quarter = _mm_loadu_si128(quarters[n].as_ptr().cast());
+        let [a, b, c, d] = [0, 4, 8, 12].map(|n| {
+            let quarter = _mm_loadu_si128(keys.as_ptr().add(n).cast());
             _mm_cmpgt_epi32(key, _mm_xor_si128(quarter, _mm_set1_epi32(flip)))
         });
         let all = _mm_packs_epi16(_mm_packs_epi32(a, b), _mm_packs_epi32(c, d));
