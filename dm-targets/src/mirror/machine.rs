@@ -102,6 +102,9 @@ pub(super) const LOG_JOB: JobId = JobId(job_number(Part::Log, 0, 0));
 /// The buffer of the log. Those of the copies follow.
 pub(super) const LOG_BUFFER: u16 = 0;
 
+/// The buffer that flushes name as theirs. Not the log's: that one is filled while they are under way.
+const FLUSH_BUFFER: u16 = LOG_BUFFER + MAX_COPIES as u16 + 1;
+
 const fn job_number(part: Part, leg: u8, n: u16) -> u32 {
     (part as u32) << 24 | (leg as u32) << 16 | n as u32
 }
@@ -236,6 +239,7 @@ impl Machine for MirrorMachine {
             // A core log needs none, but numbers stay the same.
             LOG_BUFFER => Some(Sectors::new(1)),
             n if n <= MAX_COPIES.into() => Some(Sectors::new(self.region.min(CHUNK))),
+            FLUSH_BUFFER => Some(Sectors::new(1)),
             _ => None,
         }
     }

@@ -307,7 +307,21 @@ impl MirrorMachine {
         }
         self.legs.blame(failed, how);
         self.event = true;
-        self.handle_errors && self.legs.bury(failed)
+        let alive = self.legs.alive();
+        let survived = self.handle_errors && self.legs.bury(failed);
+        if self.legs.alive() != alive {
+            self.forget_marked();
+        }
+        survived
+    }
+
+    /// A leg works no longer. What it was not made to flush it may lose, and nobody will ask it to:
+    /// regions that the log has marks for are not to be called clean.
+    fn forget_marked(&mut self) {
+        if let Some(log) = &self.log {
+            self.in_sync.map_words(|n, word| word & log.regions().word(n));
+            self.show_in_sync();
+        }
     }
 
     /// A leg did not flush: what it has of regions that are not clean is not known.

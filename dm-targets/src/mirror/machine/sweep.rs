@@ -6,7 +6,7 @@ use dm_table::{Sector, Sectors};
 
 use super::super::legs::{LegSet, only, take_first};
 use super::super::shared::Letter;
-use super::{LOG_BUFFER, MirrorMachine, Mode, Part, job};
+use super::{FLUSH_BUFFER, MirrorMachine, Mode, Part, job};
 use crate::{Action, BioOp, IoError, Job, JobData, Time};
 
 /// How long marks are left for the next write to the same region.
@@ -60,6 +60,10 @@ impl Sweep {
 
 impl MirrorMachine {
     pub(super) fn poll_sweep(&mut self, now: Time) -> Option<Action> {
+        // First, since the next sweep may be due as soon as this one has ended.
+        if let Step::Clear { word, good } = self.sweep.step {
+            self.clear(word, good);
+        }
         if self.sweep.step == Step::Idle && self.is_time_to_sweep(now) {
             self.sweep.due = None;
             self.sweep.wrote = false;
@@ -77,7 +81,7 @@ impl MirrorMachine {
                 let (device, _) = self.legs.place(leg, Sector::ZERO)?;
                 Some(Action::Start(Job {
                     id: job(Part::Sweep, leg, 0),
-                    data: JobData::Buffer(LOG_BUFFER),
+                    data: JobData::Buffer(FLUSH_BUFFER),
                     op: BioOp::Flush,
                     fua: false,
                     device,
@@ -85,11 +89,7 @@ impl MirrorMachine {
                     sectors: Sectors::ZERO,
                 }))
             }
-            Step::Clear { word, good } => {
-                self.clear(word, good);
-                None
-            }
-            Step::Idle => None,
+            Step::Clear { .. } | Step::Idle => None,
         }
     }
 
