@@ -1,6 +1,7 @@
 //! Requests of the simulated host.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use dm_core::{Bio, BioFlags, BioOp, Ended, IoError, Op, OutOfMemory, Pass, Sector, Sectors};
 use parking_lot::Mutex;
@@ -32,6 +33,18 @@ struct Request {
     outcome: Mutex<Outcome>,
     /// Who is told when it has completed, if it is a child.
     ended: Mutex<Option<Ended<SimHost>>>,
+    /// Whose memory it uses, if it is a child.
+    parent: Option<Arc<Request>>,
+    /// Children that have not completed.
+    children: AtomicU64,
+    /// If it is a buffer.
+    _lease: Option<Lease>,
+}
+
+/// Counts sectors for as long as a buffer has them.
+struct Lease {
+    sectors: u64,
+    count: Arc<AtomicU64>,
 }
 
 #[derive(Default)]
@@ -70,6 +83,37 @@ impl Ticket {
     }
 }
 
+impl Request {
+    fn new(op: BioOp, flags: BioFlags, data: Vec<u8>) -> Request {
+        Request {
+            op,
+            flags,
+            data: Arc::new(Mutex::new(data)),
+            outcome: Mutex::new(Outcome { parts: 1, ..Outcome::default() }),
+            ended: Mutex::default(),
+            parent: None,
+            children: AtomicU64::new(0),
+            _lease: None,
+        }
+    }
+
+    /// Memory must not go while jobs use it.
+    fn check_children(&self) {
+        let children = self.children.load(Ordering::Relaxed);
+        if children > 0 && !std::thread::panicking() {
+            panic!(
+                "a request completed, or a buffer was dropped, with {children} jobs at work on it"
+            );
+        }
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        self.count.fetch_sub(self.sectors, Ordering::Relaxed);
+    }
+}
+
 impl SimBio {
     /// A request with its ticket. The data of a write is given; a read has zeros to begin with.
     pub fn new(
@@ -79,29 +123,21 @@ impl SimBio {
         sectors: Sectors,
         data: Vec<u8>,
     ) -> (SimBio, Ticket) {
-        let data = Arc::new(Mutex::new(data));
-        let bio = SimBio::whole(op, flags, sector, sectors, data, None);
+        let bio = SimBio::whole(Request::new(op, flags, data), sector, sectors);
         let ticket = Ticket { request: bio.request.clone() };
         (bio, ticket)
     }
 
-    /// Memory for jobs.
-    pub(crate) fn buffer(sectors: Sectors) -> SimBio {
+    /// Memory for jobs. As long as it lives, its sectors count.
+    pub(crate) fn buffer(sectors: Sectors, count: Arc<AtomicU64>) -> SimBio {
         let data = vec![0; sectors.get() as usize * SECTOR];
-        let op = BioOp::Data(Op::Read);
-        SimBio::new(op, BioFlags::empty(), Sector::ZERO, sectors, data).0
+        count.fetch_add(sectors.get(), Ordering::Relaxed);
+        let _lease = Some(Lease { sectors: sectors.get(), count });
+        let request = Request::new(BioOp::Data(Op::Read), BioFlags::empty(), data);
+        SimBio::whole(Request { _lease, ..request }, Sector::ZERO, sectors)
     }
 
-    fn whole(
-        op: BioOp,
-        flags: BioFlags,
-        sector: Sector,
-        sectors: Sectors,
-        data: Arc<Mutex<Vec<u8>>>,
-        ended: Option<Ended<SimHost>>,
-    ) -> SimBio {
-        let outcome = Mutex::new(Outcome { parts: 1, ..Outcome::default() });
-        let request = Request { op, flags, data, outcome, ended: Mutex::new(ended) };
+    fn whole(request: Request, sector: Sector, sectors: Sectors) -> SimBio {
         let (request, passes) = (Arc::new(request), Vec::new());
         SimBio { request, sector, sectors, offset: 0, passes, disk: None, completed: false }
     }
@@ -147,12 +183,19 @@ impl SimBio {
         }
         outcome.parts -= 1;
         let mut ended = None;
-        if outcome.parts == 0 {
+        let over = outcome.parts == 0;
+        if over {
             outcome.completions += 1;
             ended = self.request.ended.lock().take();
         }
         let result = outcome.error.map_or(Ok(()), Err);
         drop(outcome);
+        if over {
+            self.request.check_children();
+            if let Some(parent) = &self.request.parent {
+                parent.children.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
         if let Some(ended) = ended {
             ended.tell(result);
         }
@@ -201,14 +244,21 @@ impl Bio for SimBio {
         ended: Ended<SimHost>,
     ) -> Result<SimBio, Ended<SimHost>> {
         assert!(sectors <= self.sectors, "a child with more memory than its parent");
-        let data = self.request.data.clone();
-        let mut child = SimBio::whole(op, flags, Sector::ZERO, sectors, data, Some(ended));
+        self.request.children.fetch_add(1, Ordering::Relaxed);
+        let request = Request {
+            data: self.request.data.clone(),
+            ended: Mutex::new(Some(ended)),
+            parent: Some(self.request.clone()),
+            ..Request::new(op, flags, Vec::new())
+        };
+        let mut child = SimBio::whole(request, Sector::ZERO, sectors);
         child.offset = self.offset;
         Ok(child)
     }
 
     fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
-        Some(work(&mut self.request.data.lock()))
+        let free = self.request.children.load(Ordering::Relaxed) == 0;
+        free.then(|| work(&mut self.request.data.lock()))
     }
 
     fn set_sector(&mut self, sector: Sector) {

@@ -20,9 +20,26 @@
 #![forbid(unsafe_code)]
 
 mod bio;
+mod campaign;
 mod disk;
+mod failure;
+mod host;
+mod model;
+mod plan;
+mod random;
+mod run;
+pub mod scenarios;
+mod shrink;
 mod sim;
 
 pub use bio::{SimBio, Ticket};
-pub use disk::{Disk, SimDevice};
-pub use sim::{Pending, Sim, SimHost, load};
+pub use campaign::{Found, Report, campaign};
+pub use disk::{Disk, DiskCounts, Fault, FaultOn, SimDevice};
+pub use failure::Failure;
+pub use host::{Pending, SimHost};
+pub use model::{Mismatch, Stamp};
+pub use plan::{Act, Control, Copy, DiskPlan, Layout, Plan, Promises, Work};
+pub use random::Random;
+pub use run::{Outcome, Tally};
+pub use shrink::shrink;
+pub use sim::{Sim, load};

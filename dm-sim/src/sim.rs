@@ -1,83 +1,21 @@
-//! The simulated host, and what a test does with it.
+//! The simulator, and what a test does with it.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use dm_core::{
-    Bio, BioFlags, BioOp, CreateOptions, DeviceMapper, Host, Limits, MappedDevice, Minor, Mode, Op,
-    Open, OpenError, OutOfMemory, Registry, Sector, Sectors, Time,
+    BioFlags, BioOp, CreateOptions, DeviceMapper, Limits, MappedDevice, Mode, Op, Open, Registry,
+    Sector, Sectors, Time,
 };
-use parking_lot::Mutex;
 
-use crate::{Disk, SimBio, SimDevice, Ticket};
+use crate::{Disk, Pending, Random, SimBio, SimHost, Ticket};
 
-/// A host, its disks, and a device mapper on top of them.
+/// A host, its disks, its clock, and a device mapper on top of them.
+///
+/// Nothing happens by itself: disks wait to be told to [carry out](Self::carry_out) a request,
+/// devices to be [settled](Self::settle), and the clock to be [moved](Self::advance_to).
 pub struct Sim {
     mapper: DeviceMapper<SimHost>,
-}
-
-/// What `dm-core` sees of it.
-pub struct SimHost {
-    state: Arc<Mutex<State>>,
-}
-
-#[derive(Default)]
-struct State {
-    disks: Vec<Disk>,
-    pending: Vec<(Disk, SimBio)>,
-    notified: VecDeque<Minor>,
-    now: Time,
-    /// Who wants to be settled, and when.
-    wakes: Vec<(Time, Minor)>,
-}
-
-/// A request that waits at a disk.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Pending {
-    /// The name of the disk.
-    pub disk: String,
-    /// What is to be done.
-    pub op: BioOp,
-    /// How.
-    pub flags: BioFlags,
-    /// Where on the disk.
-    pub sector: u64,
-    /// How many sectors.
-    pub sectors: u64,
-}
-
-impl Host for SimHost {
-    type Device = SimDevice;
-    type Bio = SimBio;
-    type Queue = VecDeque<SimBio>;
-    type Lock = parking_lot::RawMutex;
-    const COMPLETIONS_SUBMIT: bool = true;
-
-    fn open(&self, name: &str, _mode: Mode) -> Result<SimDevice, OpenError> {
-        let state = self.state.lock();
-        let disk = state.disks.iter().find(|disk| disk.name() == name);
-        disk.map(Disk::open).ok_or(OpenError::NotFound)
-    }
-
-    fn submit(&self, bio: SimBio) {
-        self.state.lock().pending.push((bio.disk(), bio));
-    }
-
-    fn notify(&self, minor: Minor) {
-        self.state.lock().notified.push_back(minor);
-    }
-
-    fn now(&self) -> Time {
-        self.state.lock().now
-    }
-
-    fn wake(&self, minor: Minor, at: Time) {
-        self.state.lock().wakes.push((at, minor));
-    }
-
-    fn buffer(&self, sectors: Sectors) -> Result<SimBio, OutOfMemory> {
-        Ok(SimBio::buffer(sectors))
-    }
 }
 
 impl Default for Sim {
@@ -89,8 +27,14 @@ impl Default for Sim {
 impl Sim {
     /// One without disks, which knows the built-in target types.
     pub fn new() -> Sim {
-        let host = SimHost { state: Arc::default() };
-        let registry = Registry::with_builtins().expect("memory for four target types");
+        let registry = Registry::with_builtins().expect("memory for the built-in target types");
+        Sim::with(registry, Vec::new(), Time::default())
+    }
+
+    /// One that knows these target types and has these disks, as another one left them perhaps, and
+    /// a clock that shows `now`.
+    pub fn with(registry: Registry, disks: Vec<Disk>, now: Time) -> Sim {
+        let host = SimHost::new(disks, now);
         Sim { mapper: DeviceMapper::new(host, registry).expect("memory for a device mapper") }
     }
 
@@ -107,8 +51,13 @@ impl Sim {
     /// Adds a disk that is particular about its requests.
     pub fn add_disk_with(&self, name: &str, sectors: u64, limits: Limits) -> Disk {
         let disk = Disk::new(name, sectors, limits);
-        self.state().lock().disks.push(disk.clone());
+        self.host().state.lock().disks.push(disk.clone());
         disk
+    }
+
+    /// All its disks, in the order they were added.
+    pub fn disks(&self) -> Vec<Disk> {
+        self.host().state.lock().disks.clone()
     }
 
     /// The disk of that name.
@@ -116,9 +65,8 @@ impl Sim {
     /// # Panics
     /// If there is none.
     pub fn disk(&self, name: &str) -> Disk {
-        let state = self.state().lock();
-        let disk = state.disks.iter().find(|disk| disk.name() == name);
-        disk.unwrap_or_else(|| panic!("no disk {name}")).clone()
+        let disks = self.disks().into_iter().find(|disk| disk.name() == name);
+        disks.unwrap_or_else(|| panic!("no disk {name}"))
     }
 
     /// Starts a read of `sectors` from `sector` on.
@@ -140,7 +88,7 @@ impl Sim {
         self.start(open, BioOp::Flush, BioFlags::empty(), 0, 0, Vec::new())
     }
 
-    /// Starts any request.
+    /// Starts any request, and [settles](Self::settle).
     pub fn start(
         &self,
         open: &Open<SimHost>,
@@ -159,24 +107,26 @@ impl Sim {
 
     /// The requests that wait at disks, in the order they came.
     pub fn pending(&self) -> Vec<Pending> {
-        let describe = |(disk, bio): &(Disk, SimBio)| Pending {
-            disk: disk.name().to_owned(),
-            op: bio.op(),
-            flags: bio.flags(),
-            sector: bio.sector().get(),
-            sectors: bio.sectors().get(),
-        };
-        self.state().lock().pending.iter().map(describe).collect()
+        self.host().state.lock().waiting.iter().map(|waiting| waiting.describe()).collect()
     }
 
-    /// Lets a disk carry out the `n`-th of the [pending](Self::pending) requests.
+    /// Lets a disk carry out the `n`-th of the [pending](Self::pending) requests, and
+    /// [settles](Self::settle).
     ///
     /// # Panics
     /// If there are not so many.
     pub fn complete(&self, n: usize) {
-        let (disk, bio) = self.state().lock().pending.remove(n);
-        disk.carry_out(bio);
+        self.carry_out(n);
         self.settle();
+    }
+
+    /// Lets a disk carry out the `n`-th of the pending requests, and no more than that.
+    ///
+    /// # Panics
+    /// If there are not so many.
+    pub fn carry_out(&self, n: usize) {
+        let waiting = self.host().state.lock().waiting.remove(n);
+        waiting.disk.carry_out(waiting.bio, waiting.begun);
     }
 
     /// Loses the `n`-th of the pending requests, as a broken driver would.
@@ -184,7 +134,7 @@ impl Sim {
     /// # Panics
     /// If there are not so many.
     pub fn lose(&self, n: usize) {
-        let lost = self.state().lock().pending.remove(n);
+        let lost = self.host().state.lock().waiting.remove(n);
         drop(lost);
         self.settle();
     }
@@ -192,28 +142,88 @@ impl Sim {
     /// Lets the disks carry out all requests, in order, until none is left.
     pub fn complete_all(&self) {
         loop {
-            let pending = std::mem::take(&mut self.state().lock().pending);
-            if pending.is_empty() {
+            let all = std::mem::take(&mut self.host().state.lock().waiting);
+            if all.is_empty() {
                 return self.settle();
             }
-            for (disk, bio) in pending {
-                disk.carry_out(bio);
+            for waiting in all {
+                waiting.disk.carry_out(waiting.bio, waiting.begun);
             }
             self.settle();
         }
     }
 
-    /// Carries on what waits for devices to drain, as [`Host::notify`] asks for.
+    /// Carries on what waits for devices to drain, as [`Host::notify`](dm_core::Host::notify) asks
+    /// for, until nothing is left of it.
     pub fn settle(&self) {
-        loop {
-            let next = self.state().lock().notified.pop_front();
-            let Some(minor) = next else { return };
-            self.mapper.settle(minor);
-        }
+        while self.settle_one() {}
     }
 
-    fn state(&self) -> &Mutex<State> {
-        &self.mapper.host().state
+    /// Settles the device that has waited for it longest; returns whether there was one.
+    pub fn settle_one(&self) -> bool {
+        let next = self.host().state.lock().notified.pop_front();
+        if let Some(minor) = next {
+            self.mapper.settle(minor);
+        }
+        next.is_some()
+    }
+
+    /// What the clock shows.
+    pub fn now(&self) -> Time {
+        self.host().state.lock().now
+    }
+
+    /// The first moment that a target asked to be woken at; `None` if there is none.
+    pub fn next_wake(&self) -> Option<Time> {
+        self.host().state.lock().wakes.iter().map(|(at, _)| *at).min()
+    }
+
+    /// Lets the clock show `now`, unless that would turn it back, and wakes who asked for it; they
+    /// are yet to be [settled](Self::settle).
+    pub fn advance_to(&self, now: Time) {
+        self.host().state.lock().set_clock(now);
+    }
+
+    /// Lets time pass, and settles.
+    pub fn advance(&self, by: Duration) {
+        self.advance_to(self.now().after(by));
+        self.settle();
+    }
+
+    /// How many sectors of memory targets hold for jobs of their own.
+    pub fn buffered_sectors(&self) -> u64 {
+        self.host().buffers.load(Ordering::Relaxed)
+    }
+
+    /// Turns the power off. What waits at disks is carried out in parts, or not at all; caches are
+    /// lost, or parts of them. From then on every request fails.
+    ///
+    /// To go on, make another one [with](Self::with) the same disks.
+    pub fn cut_power(&self, random: &mut Random) {
+        let (waiting, disks) = {
+            let mut state = self.host().state.lock();
+            state.off = true;
+            (std::mem::take(&mut state.waiting), state.disks.clone())
+        };
+        for waiting in waiting.iter().filter(|waiting| waiting.is_write()) {
+            if random.coin() {
+                waiting.disk.carry_out_some(&waiting.bio);
+            }
+        }
+        for disk in disks {
+            disk.set_random(random.fork());
+            disk.cut_power();
+        }
+        drop(waiting);
+    }
+
+    /// How many requests wait at disks.
+    pub(crate) fn waiting_count(&self) -> usize {
+        self.host().state.lock().waiting.len()
+    }
+
+    pub(crate) fn host(&self) -> &SimHost {
+        self.mapper.host()
     }
 }
 
