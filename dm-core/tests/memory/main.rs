@@ -203,14 +203,20 @@ fn constructors() {
 
 #[test]
 fn indexes() {
-    let near: Vec<u64> = (1..=1000).map(|n| n * 7).collect();
+    let even: Vec<u64> = (1..=1000).map(|n| n * 7).collect();
+    let near: Vec<u64> = even.iter().copied().chain([1 << 31]).collect();
     let far: Vec<u64> = (1..=1000).map(|n| n * 7 + (1 << 40)).collect();
-    let dense: Vec<u64> = (1..=70_000).map(|n| n * ((1 << 20) + 1)).collect();
-    for (keys, form) in
-        [(&near[..4], "few"), (&near, "32-bit"), (&far, "64-bit"), (&dense, "staged")]
-    {
+    let dense: Vec<u64> = (1..=70_000).map(|n| n * 7).chain([1 << 40]).collect();
+    for (keys, form) in [
+        (&even[..4], "few"),
+        (&even[..64], "flat"),
+        (&even, "buckets"),
+        (&near, "32-bit"),
+        (&far, "64-bit"),
+        (&dense, "staged"),
+    ] {
         let build = |_: &World| Index::build(excluded(|| keys.to_vec()));
-        if form == "few" {
+        if matches!(form, "few" | "flat") {
             allocates_nothing(form, build);
         } else {
             allocates(form, build);
