@@ -13,6 +13,7 @@ mod check;
 mod create;
 mod diagnostics;
 mod draw;
+mod export;
 mod failure;
 mod list;
 mod output;
@@ -62,6 +63,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Verb::Ls(ls) => list::ls(&mut connect()?, ls),
         Verb::Targets(targets) => list::targets(&dir, targets),
         Verb::Deps(report) => report::deps(&mut connect()?, report),
+        Verb::Export(export) => export::export(&mut connect()?, export),
+        Verb::Unexport(unexport) => export::unexport(&mut connect()?, unexport),
         Verb::Message(message) => change::message(&mut connect()?, message),
         Verb::Wait(wait) => wait::run(&mut connect()?, wait),
         Verb::Draw(draw) => draw::run(&dir, draw),

@@ -15,6 +15,8 @@
 //! | `check <rw or ro> <bytes>` | nothing; there is no error in the table |
 //! | `info [<name>]` | JSON: an array of [`DeviceInfo`] |
 //! | `targets` | JSON: an array of [`TargetInfo`] |
+//! | `export <name> <queues> <bytes>` | nothing; the device is served to virtual machines on a socket of that path |
+//! | `unexport <bytes>` | nothing; it no longer is, on a socket of that path |
 //!
 //! An answer is a line `ok <bytes>` or `error <class> <bytes>`, and that many bytes: the text that
 //! was asked for, or why not. The class is `no-entry`, `exists`, `busy`, ... as of an

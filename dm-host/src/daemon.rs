@@ -138,6 +138,7 @@ impl Daemon {
         for server in &self.nbd {
             server.shutdown();
         }
+        self.control.exports().clear();
         let flush = |device: &MappedDevice<UserHost>| match device.open() {
             Ok(open) if device.state() == State::Active => BlockIo::new(open).flush(),
             _ => Ok(()),

@@ -64,7 +64,8 @@ impl Inbox {
 impl Drop for Inbox {
     fn drop(&mut self) {
         OWN.set(0);
-        let left = NEAR.with_borrow_mut(std::mem::take);
+        // A thread that ends may have dropped them already.
+        let left = NEAR.try_with(|near| std::mem::take(&mut *near.borrow_mut()));
         drop(left);
     }
 }
@@ -77,9 +78,10 @@ impl Far {
 
 impl Complete for Far {
     fn complete(&self, done: Done) {
-        // A thread that ends has no inbox left.
-        if OWN.try_with(Cell::get).is_ok_and(|own| own == self.address()) {
-            return NEAR.with_borrow_mut(|near| near.push(done));
+        if OWN.get() == self.address() {
+            // A thread that ends has nobody left to tell.
+            let _ = NEAR.try_with(|near| near.borrow_mut().push(done));
+            return;
         }
         self.done.lock().push(done);
         self.any.store(true, Ordering::SeqCst);

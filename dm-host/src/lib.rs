@@ -13,6 +13,8 @@ pub mod fuse;
 mod host;
 mod inbox;
 pub mod nbd;
+mod unix_socket;
+pub mod vhost;
 
 pub use diagnosis::Diagnosis;
 pub use host::{

@@ -58,6 +58,10 @@ pub(super) enum Verb {
     Targets(Targets),
     /// Print what devices lie on
     Deps(Report),
+    /// Serve a device to virtual machines, as a vhost-user-blk disk
+    Export(Export),
+    /// End what `export` began
+    Unexport(Unexport),
     /// Send a message to a target
     Message(Message),
     /// Wait until something happens to a device
@@ -160,6 +164,25 @@ pub(super) struct Names {
     /// The names of the devices
     #[arg(required = true, value_name = "NAME")]
     pub(super) names: Vec<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Export {
+    /// The name of the device
+    pub(super) name: String,
+    /// The socket that a monitor such as QEMU connects to; it is made
+    #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath)]
+    pub(super) vhost_user: PathBuf,
+    /// How many queues the disk has, and so threads that serve it
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
+    pub(super) queues: u16,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Unexport {
+    /// The socket
+    #[arg(value_hint = ValueHint::FilePath)]
+    pub(super) socket: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -17,6 +17,8 @@ pub(super) enum Request {
     Check { mode: Mode, bytes: u64 },
     Info { name: Option<String> },
     Targets,
+    Export { name: String, queues: u64, bytes: u64 },
+    Unexport { bytes: u64 },
 }
 
 /// What a device is created with.
@@ -62,8 +64,15 @@ impl Request {
             "check" => Request::Check { mode: words.mode()?, bytes: words.bytes()? },
             "info" => Request::Info { name: words.0.next().map(str::to_owned) },
             "targets" => Request::Targets,
+            "export" => Request::Export {
+                name: words.next("a name")?.into(),
+                queues: words.number("a number of queues")?,
+                bytes: words.bytes()?,
+            },
+            "unexport" => Request::Unexport { bytes: words.bytes()? },
             _ => {
-                let known = "read, write, wait, message, create, load, check, info, targets";
+                let known = "read, write, wait, message, create, load, check, info, targets, \
+                             export, unexport";
                 return Err(Refused::request(format!(
                     "unknown request `{}`; known are {known}",
                     verb.escape_debug()

@@ -1,11 +1,14 @@
 //! Serves one client.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::time::Duration;
 
 use dm_core::{Change, ChangeError, CreateOptions, MappedDevice};
-use dm_proc_shim::{Cause, File, Interrupted, Session};
+use dm_proc_shim::{Cause, Errno, File, Interrupted, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::answer::{Refusal, Refused, send};
@@ -84,6 +87,14 @@ impl Connection<'_> {
             }
             Request::Info { name } => info(mapper, name.as_deref()),
             Request::Targets => targets(mapper),
+            Request::Export { name, queues, bytes } => {
+                let path = self.bytes(bytes)?;
+                self.export(&name, queues, &path)
+            }
+            Request::Unexport { bytes } => {
+                let path = self.bytes(bytes)?;
+                self.unexport(&path)
+            }
         })
     }
 
@@ -136,6 +147,26 @@ impl Connection<'_> {
             if is_given_up(self.shared, &self.stream) {
                 return Err(caused_by(Cause::Interrupted));
             }
+        }
+    }
+
+    fn export(&self, name: &str, queues: u64, path: &[u8]) -> Answer {
+        let Shared { mapper, exports, .. } = self.shared;
+        let device = find(mapper, name)?;
+        let queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        let path = Path::new(OsStr::from_bytes(path));
+        match exports.add(mapper, &device, path, queues) {
+            Ok(()) => Ok(String::new()),
+            Err(why) => Err(Refused::new(Errno::Invalid, why)),
+        }
+    }
+
+    fn unexport(&self, path: &[u8]) -> Answer {
+        let path = Path::new(OsStr::from_bytes(path));
+        let none = || format!("nothing is exported on {}", path.display());
+        match self.shared.exports.remove(path) {
+            true => Ok(String::new()),
+            false => Err(Refused::new(Errno::NoEntry, none())),
         }
     }
 

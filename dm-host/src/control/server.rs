@@ -14,6 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::serve::serve;
 use crate::Mapper;
+use crate::vhost::Exports;
 
 /// More clients than these are turned away.
 const MAX_CLIENTS: usize = 128;
@@ -27,6 +28,7 @@ pub struct Server {
 
 pub(super) struct Shared {
     pub(super) mapper: Arc<Mapper>,
+    pub(super) exports: Exports,
     is_stopping: AtomicBool,
     clients: Mutex<HashMap<u64, UnixStream>>,
     is_gone: Condvar,
@@ -45,6 +47,7 @@ impl Server {
         std::fs::set_permissions(path, PermissionsExt::from_mode(0o600))?;
         let shared = Arc::new(Shared {
             mapper,
+            exports: Exports::default(),
             is_stopping: AtomicBool::new(false),
             clients: Mutex::default(),
             is_gone: Condvar::new(),
@@ -54,6 +57,11 @@ impl Server {
             move || accept(&listener, &shared)
         })?;
         Ok(Server { path: path.to_owned(), shared, listening: Some(listening) })
+    }
+
+    /// The devices that are served to virtual machines, as requests had it.
+    pub fn exports(&self) -> &Exports {
+        &self.shared.exports
     }
 
     /// Stops listening, lets requests that are being carried out have their answers, and waits

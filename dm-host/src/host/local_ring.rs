@@ -81,18 +81,22 @@ impl AsFd for LocalRing {
 
 impl Drop for LocalRing {
     fn drop(&mut self) {
-        let ring = RING.with_borrow_mut(Option::take);
+        // A thread that ends may have dropped it already.
+        let ring = RING.try_with(|ring| ring.borrow_mut().take());
         drop(ring);
     }
 }
 
 /// Gives a job to this thread's ring; gives it back if the thread has none.
 pub(crate) fn push(job: Job) -> Option<Job> {
-    RING.with_borrow_mut(|ring| match ring {
-        Some(ring) => {
+    let mut job = Some(job);
+    // A thread that ends has none any more.
+    let _ = RING.try_with(|ring| {
+        if let Some(ring) = &mut *ring.borrow_mut()
+            && let Some(job) = job.take()
+        {
             ring.push(job);
-            None
         }
-        None => Some(job),
-    })
+    });
+    job
 }

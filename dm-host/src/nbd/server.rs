@@ -1,12 +1,9 @@
 //! Listens for clients and gives each a thread.
 
 use std::collections::HashMap;
-use std::fs::{DirBuilder, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -14,16 +11,13 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
-use rustix::fs::{Mode, fchmod};
 use rustix::io::Errno;
-use rustix::net::{
-    AddressFamily, Shutdown, SocketAddrUnix, SocketFlags, SocketType, accept_with, bind, listen,
-    shutdown, socket_with, sockopt,
-};
+use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown, sockopt};
 
 use super::connection;
 use crate::Mapper;
 use crate::doorbell::Doorbell;
+use crate::unix_socket;
 
 /// A server that listens, and serves once it is told to. Dropping it shuts it down.
 pub struct Server {
@@ -52,41 +46,10 @@ struct Clients {
     stopped: bool,
 }
 
-/// Why a server does not listen, where the system does not say it.
+/// Others could reach the address.
 #[derive(Debug, thiserror::Error)]
-enum BindError {
-    /// Another server listens there.
-    #[error("another server listens on {}", .path.display())]
-    InUse {
-        /// The socket.
-        path: PathBuf,
-    },
-    /// There is something else in the place of the socket.
-    #[error("{} is there and is no socket", .path.display())]
-    NotASocket {
-        /// What is there.
-        path: PathBuf,
-    },
-    /// Others could reach the address.
-    #[error(
-        "{address} can be reached from elsewhere; only this machine's own addresses are served"
-    )]
-    NotLoopback {
-        /// The address.
-        address: SocketAddr,
-    },
-}
-
-impl From<BindError> for io::Error {
-    fn from(error: BindError) -> io::Error {
-        let kind = match error {
-            BindError::InUse { .. } => io::ErrorKind::AddrInUse,
-            BindError::NotASocket { .. } => io::ErrorKind::AlreadyExists,
-            BindError::NotLoopback { .. } => io::ErrorKind::AddrNotAvailable,
-        };
-        io::Error::new(kind, error)
-    }
-}
+#[error("{0} can be reached from elsewhere; only this machine's own addresses are served")]
+struct NotLoopback(SocketAddr);
 
 /// How many clients may be connected.
 const MAX_CLIENTS: usize = 256;
@@ -100,24 +63,15 @@ impl Server {
     /// A directory that is missing is made, for this user alone too. The socket of a server that is
     /// gone is replaced.
     pub fn bind_unix(path: &Path) -> io::Result<Server> {
-        if let Some(directory) = path.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
-        remove_stale(path)?;
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        let listener = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        // Before there is a name to connect to.
-        fchmod(&listener, Mode::RUSR | Mode::WUSR)?;
-        bind(&listener, &SocketAddrUnix::new(path)?)?;
-        std::fs::set_permissions(path, Permissions::from_mode(0o600))?;
-        listen(&listener, BACKLOG)?;
+        let listener = unix_socket::listen(path)?;
         Server::new(listener, Address::Unix(path.into()))
     }
 
     /// Listens on a TCP port of this machine, one of its loopback addresses; port 0 is a free one.
     pub fn bind_tcp(address: SocketAddr) -> io::Result<Server> {
         if !address.ip().is_loopback() {
-            return Err(BindError::NotLoopback { address }.into());
+            let kind = io::ErrorKind::AddrNotAvailable;
+            return Err(io::Error::new(kind, NotLoopback(address)));
         }
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -184,24 +138,6 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shutdown();
-    }
-}
-
-/// How many clients may wait to be accepted.
-const BACKLOG: i32 = 64;
-
-/// Removes a socket that nobody listens on.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    match std::fs::symlink_metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(found) if !found.file_type().is_socket() => {
-            Err(BindError::NotASocket { path: path.into() }.into())
-        }
-        Ok(_) if UnixStream::connect(path).is_ok() => {
-            Err(BindError::InUse { path: path.into() }.into())
-        }
-        Ok(_) => std::fs::remove_file(path),
     }
 }
 

@@ -130,3 +130,22 @@ fn tcp_is_for_this_machine_alone() {
     assert!(said.starts_with("dmctl: cannot serve NBD on 0.0.0.0:0: "), "{said}");
     start(Folder::new(), &["serve", "--tcp", "127.0.0.1:0"]);
 }
+
+#[test]
+fn a_device_is_exported_to_virtual_machines_until_told_otherwise() {
+    let daemon = Daemon::serve();
+    daemon.dmctl(["create", "foo", "--table", "0 2048 linear mem:1M 0"]).ok();
+    let [socket, export] = ["vm.sock", "export"];
+    let refused = daemon.dmctl([export, "bar", "--vhost-user", socket]).refused();
+    assert!(refused.contains("there is no device `bar`"), "{refused}");
+    daemon.dmctl([export, "foo", "--vhost-user", socket, "--queues", "2"]).ok();
+    let in_use = daemon.dmctl([export, "foo", "--vhost-user", socket]).refused();
+    assert!(in_use.contains("another server listens"), "{in_use}");
+    let refused = daemon.dmctl(["remove", "foo"]).refused();
+    assert!(refused.contains("foo"), "{refused}");
+    daemon.dmctl(["unexport", socket]).ok();
+    assert!(!daemon.folder.path(socket).exists());
+    let refused = daemon.dmctl(["unexport", socket]).refused();
+    assert!(refused.contains("nothing is exported"), "{refused}");
+    daemon.dmctl(["remove", "foo"]).ok();
+}

@@ -15,6 +15,8 @@ fn requests() {
         ("create foo ro 7 - 0", create),
         ("info", Request::Info { name: None }),
         ("targets", Request::Targets),
+        ("export foo 4 9", Request::Export { name: "foo".into(), queues: 4, bytes: 9 }),
+        ("unexport 9", Request::Unexport { bytes: 9 }),
     ] {
         assert_eq!(Request::parse(line).unwrap(), expected);
     }
@@ -27,7 +29,7 @@ fn what_is_no_request_is_told_apart() {
         (
             "reed foo",
             "unknown request `reed`; known are read, write, wait, message, create, load, check, \
-             info, targets",
+             info, targets, export, unexport",
         ),
         ("read", "expected a path, found the end of the line"),
         ("read a b", "expected the end of the line, found `b`"),
