@@ -65,7 +65,7 @@ mod table;
 pub use change::{Change, ChangeError};
 pub use device::{MappedDevice, SendError, State};
 pub use dm_btree as btree;
-pub use dm_sync::{Arc, OutOfMemory, Pass, Text, try_box};
+pub use dm_sync::{Arc, OutOfMemory, Pass, Text, take_at, try_box, try_insert, try_push};
 pub use dm_table as table_text;
 pub use dm_table::{Sector, SectorRange, Sectors};
 pub use dm_targets as targets;

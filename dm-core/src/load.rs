@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use dm_btree::{BuildError, Index};
-use dm_sync::OutOfMemory;
+use dm_sync::{OutOfMemory, try_push};
 use dm_table::{Excerpt, Position, Sectors, TableReason, Word, parse};
 use dm_targets::{CtrError, CtrReason, DeviceId, Devices, OpenError, Registry, Target, TargetType};
 
@@ -129,18 +129,15 @@ impl<H: Host> Loader<'_, H> {
             opened.touched.clear();
             match target_type.construct(line.args(), line.range(), &mut opened) {
                 Ok(mut target) if good => {
-                    ends.try_reserve(1)?;
-                    targets.try_reserve(1)?;
                     match target.take_machine() {
                         Some(machine) => {
-                            pumps.try_reserve(1)?;
                             let n = u32::try_from(targets.len()).map_err(|_| OutOfMemory)?;
-                            pumps.push((n, Pump::new(self.host, n, machine)?));
+                            try_push(&mut pumps, (n, Pump::new(self.host, n, machine)?))?;
                         }
                         None => opened.mark_mapped(),
                     }
-                    ends.push(line.range().end().get().wrapping_sub(1));
-                    targets.push(target);
+                    try_push(&mut ends, line.range().end().get().wrapping_sub(1))?;
+                    try_push(&mut targets, target)?;
                 }
                 Ok(_) => {}
                 Err(CtrError { reason: CtrReason::OutOfMemory, .. })
@@ -245,14 +242,14 @@ impl<H: Host> Devices for Opened<'_, H> {
             Some((n, _)) => DeviceId(n),
             None => {
                 let id = u32::try_from(self.devices.len()).map_err(|_| OpenError::OutOfMemory)?;
-                self.devices.try_reserve(1).map_err(OutOfMemory::from)?;
                 if let Backing::Mapped(open) = &backing {
-                    self.claims.try_reserve(1).map_err(OutOfMemory::from)?;
                     let (host, mode) = (self.loader.host, self.loader.mode);
-                    self.claims.extend(host.claim(open.device().minor(), mode)?);
+                    if let Some(claim) = host.claim(open.device().minor(), mode)? {
+                        try_push(&mut self.claims, claim)?;
+                    }
                 }
                 let limits = backing.limits();
-                self.devices.push(TableDevice { backing, limits, mapped: false });
+                try_push(&mut self.devices, TableDevice { backing, limits, mapped: false })?;
                 DeviceId(id)
             }
         };
@@ -273,8 +270,7 @@ impl<H: Host> Devices for Opened<'_, H> {
 impl<H: Host> Opened<'_, H> {
     fn touch(&mut self, id: DeviceId) -> Result<(), OutOfMemory> {
         if self.get(id).is_some_and(|device| !device.mapped) {
-            self.touched.try_reserve(1)?;
-            self.touched.push(id);
+            try_push(&mut self.touched, id)?;
         }
         Ok(())
     }

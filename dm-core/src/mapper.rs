@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt::Write;
 
-use dm_sync::{Arc, OutOfMemory, Text};
+use dm_sync::{Arc, OutOfMemory, Text, take_at, try_insert};
 use dm_targets::{RegisterError, Registry, TargetType};
 use lock_api::Mutex;
 
@@ -166,9 +166,8 @@ impl<H: Host> DeviceMapper<H> {
             Ok(_) => return Err(CreateError::MinorTaken { minor }),
             Err(place) => place,
         };
-        devices.try_reserve(1).map_err(OutOfMemory::from)?;
         let device = MappedDevice::new(self.host.clone(), name, minor, options.uuid)?;
-        devices.insert(place, device.clone());
+        try_insert(&mut devices, place, device.clone())?;
         Ok(device)
     }
 
@@ -309,12 +308,12 @@ impl<H: Host> DeviceMapper<H> {
         loop {
             let gone = {
                 let mut devices = self.devices.lock();
-                let Some(n) = devices.iter().position(MappedDevice::is_gone) else {
-                    return;
-                };
-                devices.remove(n)
+                let n = devices.iter().position(MappedDevice::is_gone);
+                n.and_then(|n| take_at(&mut devices, n))
             };
-            drop(gone);
+            if gone.is_none() {
+                return;
+            }
         }
     }
 }

@@ -3,7 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use dm_sync::{Arc, OutOfMemory, Pass};
+use dm_sync::{Arc, OutOfMemory, Pass, try_push};
 use dm_targets::{Action, BioOp, IoError, Job, JobData, JobId, Machine, Slot, Taken, Time};
 use lock_api::{Mutex, MutexGuard};
 
@@ -76,8 +76,7 @@ impl<H: Host> Pump<H> {
             let Some(sectors) = machine.buffer(n) else {
                 break;
             };
-            hands.buffers.try_reserve(1)?;
-            hands.buffers.push(Some(host.buffer(sectors)?));
+            try_push(&mut hands.buffers, Some(host.buffer(sectors)?))?;
         }
         let inner = Inner {
             machine,
@@ -309,7 +308,7 @@ fn carry_out<H: Host>(table: &Arc<Table<H>>, run: &Run<H>, hands: &mut Hands<H>,
             let place = hands.taken.get_mut(usize::from(slot));
             if let Some(bio) = place.and_then(Option::take) {
                 // There was room for it when the slot was taken.
-                hands.free.push(slot);
+                let _ = try_push(&mut hands.free, slot);
                 bio.complete(result);
             }
         }

@@ -8,7 +8,7 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
-use crate::{OutOfMemory, try_box};
+use crate::{OutOfMemory, try_box, try_push};
 
 /// Holds a value that many requests use at once, and that changes only while none is on its way.
 ///
@@ -109,7 +109,9 @@ impl<T> Gate<T> {
         let inner = try_box(Inner { counters, value: UnsafeCell::new(None) })?;
         let inner = NonNull::from(Box::leak(inner));
         for _ in 0..slots.max(1) {
-            places.push(Slot { word: AtomicUsize::new(CLOSED), counters: inner.cast() });
+            // There is room for it.
+            let slot = Slot { word: AtomicUsize::new(CLOSED), counters: inner.cast() };
+            let _ = try_push(&mut places, slot);
         }
         // SAFETY: nobody else knows of `inner` yet. `places` is full to its capacity, so that
         // boxing it allocates nothing.
@@ -121,11 +123,9 @@ impl<T> Gate<T> {
     ///
     /// Returns `None` unless the gate is open.
     #[inline]
-    #[expect(clippy::arithmetic_side_effects, reason = "a gate has at least one slot")]
     pub fn enter(&self, hint: usize) -> Option<Entered<'_, T>> {
         let slots = &*self.counters().slots;
-        let slot =
-            if hint < slots.len() { slots.get(hint) } else { slots.get(hint % slots.len()) }?;
+        let slot = slots.get(hint).or_else(|| slots.get(hint.checked_rem(slots.len())?))?;
         let mut word = slot.word.load(Ordering::Relaxed);
         loop {
             if word & CLOSED != 0 {

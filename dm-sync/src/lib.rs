@@ -44,11 +44,13 @@ mod arc;
 mod boxed;
 mod gate;
 mod text;
+mod vector;
 
 pub use arc::Arc;
 pub use boxed::try_box;
 pub use gate::{Entered, Gate, Pass};
 pub use text::Text;
+pub use vector::{take_at, try_insert, try_push};
 
 /// There was not enough memory.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

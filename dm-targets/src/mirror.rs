@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use dm_sync::{Arc, OutOfMemory, try_box};
+use dm_sync::{Arc, try_box, try_push};
 use dm_table::{Args, Sector, SectorRange, Sectors};
 
 use crate::construct::check_aligned;
@@ -78,14 +78,12 @@ impl TargetType for Mirror {
         let mut extents = Vec::new();
         let mut legs = Vec::new();
         for _ in 0..count {
-            extents.try_reserve(1).map_err(OutOfMemory::from)?;
-            legs.try_reserve(1).map_err(OutOfMemory::from)?;
             let id = identify(args.clone());
             let extent = Extent::parse(&mut args, at.length(), devices)?;
             check_aligned("region size", region, devices.logical_block(extent.device))
                 .map_err(|why| CtrError::at(region_word, why))?;
-            extents.push(extent);
-            legs.push(Leg { extent, id });
+            try_push(&mut extents, extent)?;
+            try_push(&mut legs, Leg { extent, id })?;
         }
         let features = Features::parse(&mut args)?;
         args.finish()?;

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::{array, fmt, iter, mem};
 
-use dm_sync::{Arc, OutOfMemory, try_box};
+use dm_sync::{Arc, OutOfMemory, try_box, try_insert};
 
 use crate::{ErrorTarget, Linear, Mirror, Striped, TargetType, Zero};
 
@@ -69,10 +69,8 @@ impl Registry {
             }
         }
         let place = self.types.partition_point(|known| known.name() < new.name());
-        self.types.try_reserve(1).map_err(OutOfMemory::from)?;
         let boxed: Box<dyn TargetType> = try_box(new)?;
-        self.types.insert(place, Arc::try_new(boxed)?);
-        Ok(())
+        Ok(try_insert(&mut self.types, place, Arc::try_new(boxed)?)?)
     }
 
     /// The type that goes by `name`, be it an alias.

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use dm_sync::{OutOfMemory, try_box};
+use dm_sync::{try_box, try_push};
 use dm_table::{Args, SectorRange, Sectors};
 
 use crate::construct::check_aligned;
@@ -69,12 +69,11 @@ impl TargetType for Striped {
         let mut extents = Vec::new();
         for _ in 0..stripes.divisor() {
             // One at a time: the number of stripes is only a claim until their words are there.
-            extents.try_reserve(1).map_err(OutOfMemory::from)?;
             let extent = Extent::parse(&mut args, Sectors::new(stripe_length), devices)?;
             let block = devices.logical_block(extent.device);
             check_aligned("chunk", chunk.divisor().into(), block)
                 .map_err(|why| CtrError::at(chunk_word, why))?;
-            extents.push(extent);
+            try_push(&mut extents, extent)?;
         }
         args.finish()?;
         Ok(try_box(StripedTarget { chunk, stripes, extents })?)

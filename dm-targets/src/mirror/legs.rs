@@ -128,7 +128,12 @@ impl Legs {
     /// Changes whom the log is to name; returns how it does.
     pub(super) fn name(&mut self, legs: LegSet) -> Stale {
         self.named = legs;
-        members(legs).filter_map(|leg| self.id(leg)).collect()
+        let mut stale = Stale::new();
+        for id in members(legs).filter_map(|leg| self.id(leg)) {
+            // There is room for as many as a set can have.
+            let _ = stale.push(id);
+        }
+        stale
     }
 
     /// Whether a log names all of `legs`.

@@ -425,7 +425,12 @@ fn read_stale(bytes: &[u8]) -> Stale {
     let (magic, count) = (u32_at(bytes, 0), u32_at(bytes, 4));
     let count = if magic == Some(STALE_MAGIC) { count.unwrap_or(0) } else { 0 };
     let ids = bytes.chunks_exact(8).skip(1).filter_map(|id| u64_at(id, 0));
-    ids.take(MAX_LEGS).zip(0..count).map(|(id, _)| id).collect()
+    let mut stale = Stale::new();
+    for (id, _) in ids.zip(0..count) {
+        // More than there is room for no log names.
+        let _ = stale.push(id);
+    }
+    stale
 }
 
 fn write_stale(bytes: &mut [u8], stale: &Stale) {
