@@ -155,17 +155,7 @@ impl<H: Host> Loader<'_, H> {
                 }
             }
         }
-        if !good {
-            return Ok(None);
-        }
-        let index = match Index::build(ends) {
-            Ok(index) => index,
-            Err(BuildError::OutOfMemory) => return Err(OutOfMemory),
-            // The parser gives lines in order, so nothing else is left.
-            Err(_) => return Ok(None),
-        };
-        let Opened { devices, claims, .. } = opened;
-        Ok(Some(Table::new(index, targets, devices, claims, pumps, self.mode)))
+        if good { opened.finish(ends, targets, pumps) } else { Ok(None) }
     }
 
     fn unknown<'t>(&'t self, found: Word<'t>) -> LoadReason<'t> {
@@ -268,6 +258,24 @@ impl<H: Host> Devices for Opened<'_, H> {
 }
 
 impl<H: Host> Opened<'_, H> {
+    /// Not inlined, so that what it needs of a kernel's small stack is there for the lines.
+    #[inline(never)]
+    fn finish(
+        self,
+        ends: Vec<u64>,
+        targets: Vec<Box<dyn Target>>,
+        pumps: Vec<(u32, Pump<H>)>,
+    ) -> Result<Option<Table<H>>, OutOfMemory> {
+        let index = match Index::build(ends) {
+            Ok(index) => index,
+            Err(BuildError::OutOfMemory) => return Err(OutOfMemory),
+            // The parser gives lines in order, so nothing else is left.
+            Err(_) => return Ok(None),
+        };
+        let (devices, claims, mode) = (self.devices, self.claims, self.loader.mode);
+        Ok(Some(Table::new(index, targets, devices, claims, pumps, mode)))
+    }
+
     fn touch(&mut self, id: DeviceId) -> Result<(), OutOfMemory> {
         if self.get(id).is_some_and(|device| !device.mapped) {
             try_push(&mut self.touched, id)?;

@@ -215,6 +215,23 @@ impl<H: Host> DeviceMapper<H> {
         self.forget_removed();
     }
 
+    /// [Settles](Self::settle) all devices.
+    pub fn settle_all(&self) {
+        let mut next = Minor::new(0);
+        while let Some(from) = next {
+            let device = {
+                let devices = self.devices.lock();
+                let place = devices.partition_point(|device| device.minor() < from);
+                devices.get(place).cloned()
+            };
+            next = device.as_ref().and_then(|device| device.minor().next());
+            if let Some(device) = device {
+                device.settle();
+            }
+        }
+        self.forget_removed();
+    }
+
     /// Loads a table into the inactive slot of a device.
     ///
     /// Every error is reported with its place in the text, and remembered by the device. Its tables

@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
-use dm_sync::{Arc, try_box, try_push};
+use dm_sync::{Arc, OutOfMemory, try_box, try_push};
 use dm_table::{Args, Sector, SectorRange, Sectors};
 
 use crate::construct::check_aligned;
@@ -102,7 +102,7 @@ impl TargetType for Mirror {
             log = Some(Log::new(device, block, regions, LOG_BUFFER, LOG_JOB)?);
         }
         let shared = Arc::try_new(Shared::new(extents.len(), regions)?)?;
-        let machine = MirrorMachine::new(Parts {
+        let machine = machine(Parts {
             legs: Legs::new(legs, shared.clone()),
             shared: shared.clone(),
             length: at.length(),
@@ -112,10 +112,15 @@ impl TargetType for Mirror {
             log,
             log_page,
         })?;
-        let machine: Box<dyn Machine> = try_box(machine)?;
         let (machine, log) = (Some(machine), log_args.device.map(|(_, device)| device));
         Ok(try_box(MirrorTarget { shared, machine, extents, log, region, sync, features })?)
     }
+}
+
+/// Not inlined: a kernel's stack is small, and this takes much of it.
+#[inline(never)]
+fn machine(parts: Parts) -> Result<Box<dyn Machine>, OutOfMemory> {
+    Ok(try_box(MirrorMachine::new(parts)?)?)
 }
 
 impl Target for MirrorTarget {

@@ -6,9 +6,10 @@
 //! Linux leaves unused from byte 512 on holds, here, which legs must not be copied from: a magic
 //! number, u32; how many, u32; and for each a u64 that stands for its device and offset.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use dm_sync::OutOfMemory;
+use dm_sync::{OutOfMemory, try_box};
 use dm_table::{Sector, Sectors};
 
 use super::bitmap::{Bitmap, Found};
@@ -118,19 +119,21 @@ impl Log {
         PAGE.max(block)
     }
 
+    /// Not inlined, and boxed: a kernel's stack is small.
+    #[inline(never)]
     pub(super) fn new(
         device: DeviceId,
         block: Sectors,
         regions: u64,
         buffer: u16,
         job: JobId,
-    ) -> Result<Log, OutOfMemory> {
+    ) -> Result<Box<Log>, OutOfMemory> {
         let (page, size) = (Log::page(block), Log::size(regions, block));
         let words = usize::try_from(page.get().saturating_mul(64)).map_err(|_| OutOfMemory)?;
         let mut snapshot = Vec::new();
         snapshot.try_reserve_exact(words)?;
         snapshot.resize(words, 0);
-        Ok(Log {
+        try_box(Log {
             device,
             buffer,
             job,

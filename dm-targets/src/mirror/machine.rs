@@ -1,5 +1,6 @@
 //! The mirror at work: requests, the log, copying, and tidying up, each in a file of its own.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use dm_sync::{Arc, OutOfMemory};
@@ -36,7 +37,7 @@ pub(super) struct Parts {
     pub(super) region: u64,
     pub(super) handle_errors: bool,
     pub(super) sync: Sync,
-    pub(super) log: Option<Log>,
+    pub(super) log: Option<Box<Log>>,
     /// How long the log's buffer is.
     pub(super) log_page: Sectors,
 }
@@ -49,7 +50,7 @@ pub(super) struct MirrorMachine {
     region: u64,
     handle_errors: bool,
     sync: Sync,
-    log: Option<Log>,
+    log: Option<Box<Log>>,
     log_page: Sectors,
 
     /// Regions where all legs hold the same.
@@ -217,7 +218,7 @@ impl MirrorMachine {
             }
             News::Failed => {
                 self.shared.set_log_failed(true);
-                if self.log.as_ref().is_some_and(Log::is_unreadable) {
+                if self.log.as_deref().is_some_and(Log::is_unreadable) {
                     self.mode = Mode::Blind;
                 }
                 self.look_again = true;
@@ -313,7 +314,7 @@ impl Machine for MirrorMachine {
         if core::mem::take(&mut self.look_again) {
             self.dispatch_waiting(now);
         }
-        let log = |this: &mut MirrorMachine| this.log.as_mut().and_then(Log::poll);
+        let log = |this: &mut MirrorMachine| this.log.as_deref_mut().and_then(Log::poll);
         self.poll_requests()
             .or_else(|| log(self))
             .or_else(|| self.poll_copies(now))
@@ -333,7 +334,7 @@ impl Machine for MirrorMachine {
 
     fn is_quiet(&self) -> bool {
         let idle = self.waiting.is_empty() && self.ready.is_empty() && self.copying.is_idle();
-        let log = self.log.as_ref().is_none_or(Log::is_quiet);
+        let log = self.log.as_deref().is_none_or(Log::is_quiet);
         let swept = self.mode != Mode::Stopping || self.sweep.is_over();
         idle && swept && log && self.mode != Mode::Loading && !self.requests_in_hand()
     }

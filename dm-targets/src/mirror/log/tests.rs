@@ -38,7 +38,7 @@ impl Disk {
     }
 }
 
-fn log(regions: u64) -> Log {
+fn log(regions: u64) -> Box<Log> {
     Log::new(DeviceId(3), Sectors::new(1), regions, 0, JOB).unwrap()
 }
 
