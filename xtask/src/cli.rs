@@ -35,7 +35,8 @@ cargo xtask setup                                         install what the check
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
 cargo xtask bench io [--long]                             our server against those of others, on the same work
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
-cargo xtask kernel test|bench [--kernel VERSION]          the same, and run it in a virtual machine
+cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
+cargo xtask kernel bench [--kernel VERSION]               the same, and measure it there
 cargo xtask trace record                                  the traces that benchmarks replay; as root
 
 The steps of `test`, in order; it stops at the first that fails, unless told to keep going:

@@ -22,6 +22,11 @@ pub(crate) enum Failure {
     #[error("{programs}: not installed; as root, run this, then try again:\n    {command}")]
     Packages { programs: String, command: String },
 
+    #[error(
+        "the lists of packages are missing or old; as root, run `apt-get update`, then try again"
+    )]
+    NoUpdate,
+
     #[error("{0}: not installed, and there is no apt-get; install your system's packages of them")]
     NoAptGet(String),
 

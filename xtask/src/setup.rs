@@ -69,6 +69,12 @@ pub(crate) fn packages(tools: &'static [Tool]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Gets new lists of packages.
+pub(crate) fn update() -> Result<(), Failure> {
+    let sudo = sudo().ok_or(Failure::NoUpdate)?;
+    shell::run(apt_get(sudo).arg("update"))
+}
+
 fn not_installed(missing: &[&Tool], packages: &[&str]) -> Failure {
     let packages = packages.join(" ");
     Failure::Packages {

@@ -18,8 +18,13 @@ pub(crate) fn root() -> &'static Path {
 
 /// A folder for what the chores keep between runs; git ignores it.
 pub(crate) fn scratch() -> PathBuf {
+    target().join("xtask")
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
-    root().join(target).join("xtask")
+    root().join(target)
 }
 
 /// The cargo that runs this program, with these arguments.

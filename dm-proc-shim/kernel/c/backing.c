@@ -8,19 +8,24 @@
 /* Two of our tables may share a device; others may not: the holder is one for all of them. */
 static char holder[] = "dmrs";
 
-/* Opens by path, or by number where there is none. */
-int dmrs_backing_open(struct dmrs_backing *backing, const char *path, u32 major, u32 minor,
-		      u32 writable)
+/* The numbers of the device whose node is at path. */
+int dmrs_backing_find(const char *path, u32 *major, u32 *minor)
 {
-	dev_t dev = MKDEV(major, minor);
-	int err = path ? lookup_bdev(path, &dev) : 0;
+	dev_t dev;
+	int err = lookup_bdev(path, &dev);
 
 	if (err)
 		return err;
-	/* A mapped device is stacked by its name, so that no table comes to lie on itself. */
-	if (MAJOR(dev) == dmrs_major)
-		return -ELOOP;
-	backing->bdev = dmrs_bdev_get(dev, writable, holder, &backing->handle);
+	*major = MAJOR(dev);
+	*minor = MINOR(dev);
+	return 0;
+}
+
+int dmrs_backing_open(struct dmrs_backing *backing, u32 major, u32 minor, u32 writable)
+{
+	int err = 0;
+
+	backing->bdev = dmrs_bdev_get(MKDEV(major, minor), writable, holder, &backing->handle);
 	if (IS_ERR(backing->bdev))
 		return PTR_ERR(backing->bdev);
 	if (writable && bdev_read_only(backing->bdev))

@@ -6,6 +6,7 @@
 #define DMRS_COMPAT_H
 
 #include <linux/blkdev.h>
+#include <linux/file.h>
 #include <linux/version.h>
 
 #define SINCE(major, minor) (LINUX_VERSION_CODE >= KERNEL_VERSION(major, minor, 0))
@@ -40,8 +41,11 @@ static inline struct block_device *dmrs_bdev_get(dev_t dev, bool writable, void 
 static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void *holder,
 				 void *handle)
 {
-	/* Not fput, which would let go of the claim only when this thread is back in user space. */
-	bdev_fput(handle);
+	/*
+	 * Not fput or bdev_fput, which close it later; as one of ours it could not be removed until
+	 * then.
+	 */
+	__fput_sync(handle);
 }
 #elif SINCE(6, 5)
 #error "kernels 6.5 to 6.10 are not supported"
@@ -63,6 +67,15 @@ static inline void dmrs_bdev_put(struct block_device *bdev, bool writable, void 
 {
 	blkdev_put(bdev, dmrs_mode(writable));
 }
+#endif
+
+/* Has what is mounted on a device write what it holds, and stop writing. */
+#if SINCE(6, 8)
+#define dmrs_freeze bdev_freeze
+#define dmrs_thaw bdev_thaw
+#else
+#define dmrs_freeze freeze_bdev
+#define dmrs_thaw thaw_bdev
 #endif
 
 /* A disk without requests of its own: every bio comes to submit_bio. It has statistics. */

@@ -10,7 +10,7 @@
 
 #define MAX_NAME 127
 
-unsigned int dmrs_major;
+static unsigned int own_major;
 static bool legacy;
 
 static const char *major_name(void)
@@ -88,7 +88,7 @@ struct gendisk *dmrs_disk_create(void *disk, u32 minor, int *error)
 		*error = PTR_ERR(gendisk);
 		return NULL;
 	}
-	gendisk->major = dmrs_major;
+	gendisk->major = own_major;
 	gendisk->first_minor = minor;
 	gendisk->minors = 1;
 	gendisk->flags |= GENHD_FL_NO_PART;
@@ -146,6 +146,33 @@ void dmrs_disk_changed(struct gendisk *gendisk)
 	kobject_uevent(&disk_to_dev(gendisk)->kobj, KOBJ_CHANGE);
 }
 
+/* Keeps the gendisk, though not the disk that it is of, while somebody uses it. */
+void dmrs_disk_get(struct gendisk *gendisk)
+{
+	get_device(disk_to_dev(gendisk));
+}
+
+void dmrs_disk_put(struct gendisk *gendisk)
+{
+	put_device(disk_to_dev(gendisk));
+}
+
+/* Both may wait for I/O. Each freeze is to be undone by a thaw. */
+int dmrs_disk_freeze(struct gendisk *gendisk)
+{
+	return dmrs_freeze(gendisk->part0);
+}
+
+void dmrs_disk_thaw(struct gendisk *gendisk)
+{
+	dmrs_thaw(gendisk->part0);
+}
+
+u32 dmrs_own_major(void)
+{
+	return own_major;
+}
+
 int dmrs_disk_link(struct gendisk *gendisk, struct block_device *below)
 {
 	return bd_link_disk_holder(below, gendisk);
@@ -164,11 +191,11 @@ int dmrs_disks_init(bool legacy_names)
 	major = register_blkdev(0, major_name());
 	if (major < 0)
 		return major;
-	dmrs_major = major;
+	own_major = major;
 	return 0;
 }
 
 void dmrs_disks_exit(void)
 {
-	unregister_blkdev(dmrs_major, major_name());
+	unregister_blkdev(own_major, major_name());
 }

@@ -19,6 +19,8 @@
 enum dmrs_op { DMRS_READ, DMRS_WRITE, DMRS_DISCARD, DMRS_WRITE_ZEROES, DMRS_FLUSH };
 
 #define DMRS_FUA 1
+#define DMRS_CHILD 2	/* over the memory of another; Rust is told of its end */
+#define DMRS_BUFFER 4	/* memory, and no request */
 
 /* How many mapped devices may lie on top of one another: dm_core::MAX_DEPTH. */
 #define DMRS_MAX_PASSES 8
@@ -33,6 +35,10 @@ struct dmrs_req {
 	struct dmrs_req *next;		/* while it waits */
 	void *passes[DMRS_MAX_PASSES];
 	u32 n_passes;
+	atomic_t children;		/* of a buffer */
+	void *ended[2];			/* Rust's, for a child */
+	struct dmrs_req *buffer;	/* that a child is of */
+	void *memory;			/* a buffer's */
 	/* From here on C's own. */
 	u32 bytes;			/* when it came in */
 	struct bio *bio;
@@ -43,7 +49,7 @@ struct dmrs_req {
 	bool pooled;			/* from the pool, not in front of a bio of ours */
 };
 
-#define DMRS_REQ_SIZE 160
+#define DMRS_REQ_SIZE 200
 
 int dmrs_requests_init(struct workqueue_struct *queue);
 void dmrs_requests_exit(void);
@@ -52,11 +58,15 @@ void dmrs_submit_bio(struct bio *bio);
 void dmrs_submit(struct dmrs_req *req);
 struct dmrs_req *dmrs_split(struct dmrs_req *req, u32 front);
 struct dmrs_req *dmrs_duplicate(struct dmrs_req *req);
+struct dmrs_req *dmrs_child(struct dmrs_req *req, u32 op, u32 fua, u32 sectors);
+struct dmrs_req *dmrs_buffer(u32 sectors);
+void dmrs_buffer_free(struct dmrs_req *buffer);
 void dmrs_fill_zeros(struct dmrs_req *req);
 void dmrs_complete(struct dmrs_req *req, u32 status);
 
 void dmrs_rs_submit(void *disk, struct dmrs_req *req);
-void dmrs_rs_done(struct dmrs_req *req);
+/* status: as for dmrs_complete. */
+void dmrs_rs_done(struct dmrs_req *req, u32 status);
 
 /* backing.c */
 
@@ -73,8 +83,8 @@ struct dmrs_limits {
 	u32 write_zeroes;
 };
 
-int dmrs_backing_open(struct dmrs_backing *backing, const char *path, u32 major, u32 minor,
-		      u32 writable);
+int dmrs_backing_find(const char *path, u32 *major, u32 *minor);
+int dmrs_backing_open(struct dmrs_backing *backing, u32 major, u32 minor, u32 writable);
 void dmrs_backing_close(struct dmrs_backing *backing);
 u64 dmrs_bdev_sectors(struct block_device *bdev);
 void dmrs_bdev_number(struct block_device *bdev, u32 *major, u32 *minor);
@@ -90,6 +100,11 @@ void dmrs_disk_remove(struct gendisk *gendisk);
 void dmrs_disk_bind(struct gendisk *gendisk, u64 sectors, const struct dmrs_limits *limits,
 		    struct block_device **below, size_t n_below);
 void dmrs_disk_changed(struct gendisk *gendisk);
+void dmrs_disk_get(struct gendisk *gendisk);
+void dmrs_disk_put(struct gendisk *gendisk);
+int dmrs_disk_freeze(struct gendisk *gendisk);
+void dmrs_disk_thaw(struct gendisk *gendisk);
+u32 dmrs_own_major(void);
 int dmrs_disk_link(struct gendisk *gendisk, struct block_device *below);
 void dmrs_disk_unlink(struct gendisk *gendisk, struct block_device *below);
 
@@ -112,6 +127,8 @@ void dmrs_file_remove(void *entry);
 void *dmrs_rs_file_open(void *disk, int *error);
 int dmrs_rs_file_write(void *session, const char *bytes, size_t length);
 int dmrs_rs_file_read(void *session, u32 again, const char **bytes, size_t *length);
+/* Whether something has changed since the session last read. */
+int dmrs_rs_file_changed(void *session);
 void dmrs_rs_file_close(void *session);
 
 /* memory.c */
@@ -130,16 +147,24 @@ void dmrs_mutex_unlock(u32 number);
 u32 dmrs_cpu(void);
 u32 dmrs_cpus(void);
 void dmrs_notify(void);
+u64 dmrs_now(void);
+void dmrs_wake_in(u64 nanoseconds);
+void dmrs_stop(void);
 void dmrs_flush(void);
 u64 dmrs_changes(void);
 int dmrs_wait(u64 seen);
+void dmrs_changed(void);
+struct file;
+struct poll_table_struct;
+void dmrs_poll(struct file *file, struct poll_table_struct *wait);
+void dmrs_thaw_later(void);
 void dmrs_say(const char *text, size_t length);
 void __noreturn dmrs_panic(const char *text, size_t length);
 
 int dmrs_rs_init(void);
 void dmrs_rs_exit(void);
 void dmrs_rs_settle(void);
-
-extern unsigned int dmrs_major;
+void dmrs_rs_thaw(void);
+void dmrs_rs_wake(void);
 
 #endif

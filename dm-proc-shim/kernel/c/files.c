@@ -4,6 +4,7 @@
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/poll.h>
 #include <linux/proc_fs.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -77,6 +78,8 @@ static ssize_t file_write(struct file *file, const char __user *bytes, size_t co
 	}
 	mutex_unlock(&open->turn);
 	free_page((unsigned long)page);
+	/* For those who poll: they may wait for a device to come, or could not ask while we wrote. */
+	dmrs_changed();
 	return err ?: count;
 }
 
@@ -97,10 +100,27 @@ static ssize_t file_read(struct file *file, char __user *bytes, size_t count, lo
 	return read;
 }
 
+/* As with /proc/mounts: there is always something to read, and a change since then is an error. */
+static __poll_t file_poll(struct file *file, struct poll_table_struct *wait)
+{
+	struct open_file *open = file->private_data;
+	__poll_t events = EPOLLIN | EPOLLRDNORM | EPOLLOUT | EPOLLWRNORM;
+
+	dmrs_poll(file, wait);
+	/* Another thread that is in this open, perhaps for long, wakes us when it is done. */
+	if (mutex_trylock(&open->turn)) {
+		if (dmrs_rs_file_changed(open->session))
+			events |= EPOLLERR | EPOLLPRI;
+		mutex_unlock(&open->turn);
+	}
+	return events;
+}
+
 static const struct proc_ops file_ops = {
 	.proc_open = file_open,
 	.proc_read = file_read,
 	.proc_write = file_write,
+	.proc_poll = file_poll,
 	.proc_lseek = default_llseek,
 	.proc_release = file_release,
 };

@@ -4,7 +4,9 @@
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/poll.h>
 #include <linux/smp.h>
+#include <linux/timekeeping.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
@@ -77,14 +79,33 @@ u32 dmrs_cpus(void)
 static atomic64_t changes = ATOMIC64_INIT(0);
 static DECLARE_WAIT_QUEUE_HEAD(waiting);
 
-static void settle(struct work_struct *work)
+/* Wakes those who wait for a change. */
+void dmrs_changed(void)
 {
-	dmrs_rs_settle();
 	atomic64_inc(&changes);
 	wake_up_all(&waiting);
 }
 
+static void settle(struct work_struct *work)
+{
+	dmrs_rs_settle();
+	dmrs_changed();
+}
+
 static DECLARE_WORK(settle_work, settle);
+
+/* What a thaw waits for may need the other work item. */
+static void thaw(struct work_struct *work)
+{
+	dmrs_rs_thaw();
+}
+
+static DECLARE_WORK(thaw_work, thaw);
+
+void dmrs_thaw_later(void)
+{
+	schedule_work(&thaw_work);
+}
 
 /* May be called anywhere. */
 void dmrs_notify(void)
@@ -92,10 +113,37 @@ void dmrs_notify(void)
 	queue_work(workqueue, &settle_work);
 }
 
+u64 dmrs_now(void)
+{
+	return ktime_get_ns();
+}
+
+static void wake(struct work_struct *work)
+{
+	dmrs_rs_wake();
+	dmrs_notify();
+}
+
+static DECLARE_DELAYED_WORK(wake_work, wake);
+
+/* Notifies then; an earlier call does not hold any more. May be called anywhere. */
+void dmrs_wake_in(u64 nanoseconds)
+{
+	mod_delayed_work(workqueue, &wake_work, nsecs_to_jiffies64(nanoseconds) + 1);
+}
+
+/* Once nobody notifies, or asks to be woken, any more. */
+void dmrs_stop(void)
+{
+	cancel_delayed_work_sync(&wake_work);
+	dmrs_flush();
+}
+
 /* Waits until what was notified is settled. */
 void dmrs_flush(void)
 {
 	flush_work(&settle_work);
+	flush_work(&thaw_work);
 }
 
 u64 dmrs_changes(void)
@@ -107,6 +155,11 @@ u64 dmrs_changes(void)
 int dmrs_wait(u64 seen)
 {
 	return wait_event_interruptible(waiting, atomic64_read(&changes) != seen);
+}
+
+void dmrs_poll(struct file *file, struct poll_table_struct *wait)
+{
+	poll_wait(file, &waiting, wait);
 }
 
 void dmrs_say(const char *text, size_t length)

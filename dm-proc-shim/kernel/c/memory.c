@@ -23,6 +23,16 @@ static bool may_sleep(void)
 	return !in_interrupt() && !irqs_disabled();
 }
 
+/* How many pieces Rust has. */
+static atomic_long_t pieces = ATOMIC_LONG_INIT(0);
+
+static void *counted(void *memory)
+{
+	if (memory)
+		atomic_long_inc(&pieces);
+	return memory;
+}
+
 void *dmrs_alloc(size_t size, size_t align)
 {
 	/* kmalloc aligns to the size where that is a power of two; larger memory is whole pages. */
@@ -32,12 +42,13 @@ void *dmrs_alloc(size_t size, size_t align)
 		return NULL;
 	/* NOIO: reclaim must not wait for a device that waits for this very memory. */
 	if (may_sleep())
-		return kvmalloc(size, GFP_NOIO | __GFP_NOWARN);
-	return kmalloc(size, GFP_ATOMIC | __GFP_NOWARN);
+		return counted(kvmalloc(size, GFP_NOIO | __GFP_NOWARN));
+	return counted(kmalloc(size, GFP_ATOMIC | __GFP_NOWARN));
 }
 
 void dmrs_free(void *memory)
 {
+	atomic_long_dec(&pieces);
 	/* vfree may sleep, so what it is to free waits until somebody can, linked through itself. */
 	if (is_vmalloc_addr(memory) && !may_sleep()) {
 		if (llist_add(memory, &late))
@@ -55,8 +66,12 @@ static void free_late(struct work_struct *work)
 		vfree(node);
 }
 
-
+/* When Rust is gone: whatever it still has is lost, and tests look for these words in the log. */
 void dmrs_memory_exit(void)
 {
+	long lost = atomic_long_read(&pieces);
+
 	flush_work(&late_work);
+	if (lost)
+		pr_err("dmrs: %ld pieces of memory are lost\n", lost);
 }

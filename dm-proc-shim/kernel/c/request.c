@@ -11,6 +11,7 @@
 #include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/vmalloc.h>
 
 #include "compat.h"
 #include "dmrs.h"
@@ -49,6 +50,7 @@ static struct bio_list flushed = BIO_EMPTY_LIST;
 
 static_assert(sizeof(struct dmrs_req) == DMRS_REQ_SIZE);
 static_assert(offsetof(struct dmrs_req, n_passes) == 104);
+static_assert(offsetof(struct dmrs_req, memory) == 136);
 
 static struct dmrs_req *get_req(void)
 {
@@ -86,6 +88,21 @@ static void put_req(struct dmrs_req *req)
 		mempool_free(req, reqs);
 }
 
+/* The order is that of `Status` in src/bio.rs. */
+static const blk_status_t statuses[] = {
+	BLK_STS_OK, BLK_STS_IOERR, BLK_STS_NOTSUPP, BLK_STS_NOSPC, BLK_STS_RESOURCE,
+};
+
+static u32 status_of(struct bio *bio)
+{
+	u32 n;
+
+	for (n = 0; n < ARRAY_SIZE(statuses); n++)
+		if (bio->bi_status == statuses[n])
+			return n;
+	return 1;
+}
+
 static void end_io(struct bio *bio)
 {
 	struct dmrs_req *req = bio->bi_private;
@@ -94,7 +111,7 @@ static void end_io(struct bio *bio)
 	bio->bi_private = req->private;
 	bio->bi_end_io = end_io;
 	bio->bi_bdev = req->owner;
-	dmrs_rs_done(req);
+	dmrs_rs_done(req, status_of(bio));
 	if (req->pooled) {
 		if (req->start)
 			dmrs_end_io(req->owner, bio_op(bio), req->bytes >> SECTOR_SHIFT, req->start);
@@ -221,7 +238,7 @@ static struct dmrs_req *chain(struct bio *bio, struct dmrs_req *whole)
 	bio_chain(bio, whole->bio);
 	hook(req, bio, false);
 	req->op = whole->op;
-	req->flags = whole->flags;
+	req->flags = whole->flags & DMRS_FUA;
 	req->sector = whole->sector;
 	req->sectors = whole->sectors;
 	return req;
@@ -248,15 +265,87 @@ struct dmrs_req *dmrs_duplicate(struct dmrs_req *req)
 	return bio ? chain(bio, req) : NULL;
 }
 
+static void child_ended(struct bio *bio)
+{
+	bio_put(bio);
+}
+
+/* A bio of its own over the first sectors of another's memory. */
+struct dmrs_req *dmrs_child(struct dmrs_req *of, u32 op, u32 fua, u32 sectors)
+{
+	static const blk_opf_t ops[] = {
+		REQ_OP_READ, REQ_OP_WRITE, REQ_OP_DISCARD, REQ_OP_WRITE_ZEROES,
+		REQ_OP_WRITE | REQ_PREFLUSH,
+	};
+	struct bio *bio;
+	struct dmrs_req *req;
+
+	if (op == DMRS_FLUSH)
+		bio = bio_alloc_bioset(NULL, 0, ops[op], GFP_NOIO, &parts);
+	else
+		bio = bio_alloc_clone(of->bio->bi_bdev, of->bio, GFP_NOIO, &parts);
+	if (!bio)
+		return NULL;
+	bio->bi_opf = ops[op] | (fua ? REQ_FUA : 0) | (of->bio->bi_opf & REQ_SYNC);
+	bio->bi_iter.bi_size = sectors << SECTOR_SHIFT;
+	bio->bi_end_io = child_ended;
+	req = &container_of(bio, struct part, bio)->req;
+	hook(req, bio, false);
+	req->op = op;
+	req->flags = DMRS_CHILD | (fua ? DMRS_FUA : 0);
+	req->sector = 0;
+	req->sectors = sectors;
+	req->buffer = of->flags & DMRS_BUFFER ? of : NULL;
+	if (req->buffer)
+		atomic_inc(&req->buffer->children);
+	return req;
+}
+
+/* Memory that children are made of: a bio that goes nowhere. */
+struct dmrs_req *dmrs_buffer(u32 sectors)
+{
+	size_t size = (size_t)sectors << SECTOR_SHIFT, pages = DIV_ROUND_UP(size, PAGE_SIZE), at;
+	struct part *part;
+	struct bio_vec *vecs;
+	void *memory;
+
+	if (!pages || pages > USHRT_MAX)
+		return NULL;
+	part = kzalloc(sizeof(*part), GFP_NOIO);
+	vecs = kvcalloc(pages, sizeof(*vecs), GFP_NOIO);
+	memory = __vmalloc(size, GFP_NOIO | __GFP_ZERO);
+	if (!part || !vecs || !memory) {
+		vfree(memory);
+		kvfree(vecs);
+		kfree(part);
+		return NULL;
+	}
+	bio_init(&part->bio, NULL, vecs, pages, REQ_OP_READ);
+	for (at = 0; at < size; at += PAGE_SIZE)
+		__bio_add_page(&part->bio, vmalloc_to_page(memory + at),
+			       min_t(size_t, size - at, PAGE_SIZE), 0);
+	part->req.bio = &part->bio;
+	part->req.op = DMRS_READ;
+	part->req.flags = DMRS_BUFFER;
+	part->req.sectors = sectors;
+	part->req.memory = memory;
+	return &part->req;
+}
+
+void dmrs_buffer_free(struct dmrs_req *buffer)
+{
+	struct part *part = container_of(buffer, struct part, req);
+
+	vfree(buffer->memory);
+	kvfree(part->bio.bi_io_vec);
+	bio_uninit(&part->bio);
+	kfree(part);
+}
+
 void dmrs_fill_zeros(struct dmrs_req *req)
 {
 	zero_fill_bio(req->bio);
 }
-
-/* The order is that of `Status` in src/bio.rs. */
-static const blk_status_t statuses[] = {
-	BLK_STS_OK, BLK_STS_IOERR, BLK_STS_NOTSUPP, BLK_STS_NOSPC, BLK_STS_RESOURCE,
-};
 
 void dmrs_complete(struct dmrs_req *req, u32 status)
 {

@@ -2,6 +2,7 @@
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use core::sync::atomic::Ordering;
 
 use dm_core::{
     Bio, BioFlags, BioOp, Ended, IoError, Op, OutOfMemory, Pass, Queue, Sector, Sectors,
@@ -119,16 +120,41 @@ impl Bio for KernelBio {
 
     fn child(
         &self,
-        _: BioOp,
-        _: BioFlags,
-        _: Sectors,
+        op: BioOp,
+        flags: BioFlags,
+        sectors: Sectors,
         ended: Ended<Kernel>,
     ) -> Result<KernelBio, Ended<Kernel>> {
-        Err(ended)
+        let op = match op {
+            BioOp::Data(Op::Read) => glue::OP_READ,
+            BioOp::Data(Op::Write) => glue::OP_WRITE,
+            BioOp::Data(Op::Discard) => glue::OP_DISCARD,
+            BioOp::Data(Op::WriteZeroes) => glue::OP_WRITE_ZEROES,
+            BioOp::Flush => glue::OP_FLUSH,
+        };
+        let fua = flags.contains(BioFlags::FUA).into();
+        // Jobs are not longer than what they are of, and that is shorter than 4 GiB.
+        let Ok(sectors) = u32::try_from(sectors.get()) else {
+            return Err(ended);
+        };
+        // SAFETY: it is ours; C makes one over its memory that is ours too, or returns null.
+        let child = unsafe { glue::dmrs_child(self.0.as_ptr(), op, fua, sectors) };
+        let Some(child) = NonNull::new(child) else {
+            return Err(ended);
+        };
+        let mut child = KernelBio(child);
+        child.req_mut().ended = MaybeUninit::new(ended);
+        Ok(child)
     }
 
-    fn with_bytes<T>(&mut self, _: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
-        None
+    fn with_bytes<T>(&mut self, work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
+        let req = self.req();
+        if req.flags & glue::BUFFER == 0 || req.children.load(Ordering::Acquire) != 0 {
+            return None;
+        }
+        let length = usize::try_from(Sectors::new(req.sectors).bytes()?).ok()?;
+        // SAFETY: a buffer has that much memory, and no child that uses it; `self` is borrowed.
+        Some(work(unsafe { core::slice::from_raw_parts_mut(req.memory, length) }))
     }
 
     #[inline]
@@ -173,25 +199,50 @@ impl Bio for KernelBio {
     }
 }
 
-/// A bio that is lost has failed.
+/// A bio that is lost has failed; a buffer is freed.
 impl Drop for KernelBio {
     fn drop(&mut self) {
-        // SAFETY: it is ours, and from here on C's.
-        unsafe { glue::dmrs_complete(self.0.as_ptr(), Status::Failed as u32) }
+        let req = self.0.as_ptr();
+        // SAFETY: it is ours, and from here on C's. No child of a buffer is left.
+        unsafe {
+            if (*req).flags & glue::BUFFER != 0 {
+                glue::dmrs_buffer_free(req);
+            } else {
+                glue::dmrs_complete(req, Status::Failed as u32);
+            }
+        }
     }
 }
 
-/// A bio has completed: drops its passes.
+/// A bio has completed: tells of a child's end, and drops its passes.
 ///
 /// # Safety
 /// C calls it once for each bio, in whatever context it completes.
 #[unsafe(no_mangle)]
-unsafe extern "C" fn dmrs_rs_done(req: *mut Req) {
-    // SAFETY: the first `n_passes` are there, and nobody looks at them after this.
+unsafe extern "C" fn dmrs_rs_done(req: *mut Req, status: u32) {
+    // SAFETY: what `ended` holds is there for a child, the first `n_passes` are there, and nobody
+    // looks at them after this; a buffer outlives its children's telling.
     unsafe {
+        if (*req).flags & glue::CHILD != 0 {
+            let ended = (*req).ended.assume_init_read();
+            if let Some(buffer) = (*req).buffer.as_ref() {
+                buffer.children.fetch_sub(1, Ordering::AcqRel);
+            }
+            ended.tell(result(status));
+        }
         for pass in (*req).passes.iter_mut().take((*req).n_passes as usize) {
             pass.assume_init_drop();
         }
+    }
+}
+
+fn result(status: u32) -> Result<(), IoError> {
+    match status {
+        0 => Ok(()),
+        2 => Err(IoError::NotSupported),
+        3 => Err(IoError::NoSpace),
+        4 => Err(IoError::OutOfMemory),
+        _ => Err(IoError::Failed),
     }
 }
 

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ffi::{c_char, c_int};
 use core::{fmt, ptr};
 
-use dm_core::{Device, Limits, Mode, OpenError, OutOfMemory, Sectors};
+use dm_core::{Device, Limits, Minor, Mode, OpenError, OutOfMemory, Sectors};
 
 use crate::glue;
 
@@ -17,25 +17,14 @@ unsafe impl Send for BlockDevice {}
 unsafe impl Sync for BlockDevice {}
 
 impl BlockDevice {
-    /// Opens a device by its path, or its numbers: `major:minor`.
-    pub(crate) fn open(name: &str, mode: Mode) -> Result<BlockDevice, OpenError> {
-        let mut path: Vec<u8> = Vec::new();
-        let (mut major, mut minor) = (0, 0);
-        if name.starts_with('/') {
-            path.try_reserve_exact(name.len().saturating_add(1)).map_err(OutOfMemory::from)?;
-            path.extend_from_slice(name.as_bytes());
-            path.push(0);
-        } else {
-            (major, minor) = numbers(name).ok_or(OpenError::BadName {
-                expected: "a path that starts with `/`, `major:minor`, or the name of a mapped device",
-            })?;
-        }
-        let path: *const c_char = if path.is_empty() { ptr::null() } else { path.as_ptr().cast() };
+    /// Opens a device by its numbers.
+    pub(crate) fn open(number: Number, mode: Mode) -> Result<BlockDevice, OpenError> {
         let mut backing =
             glue::Backing { bdev: ptr::null_mut(), handle: ptr::null_mut(), writable: 0 };
         let writable = (mode == Mode::ReadWrite).into();
-        // SAFETY: the path is null, or ends with a zero byte; C fills `backing` unless it fails.
-        match unsafe { glue::dmrs_backing_open(&mut backing, path, major, minor, writable) } {
+        // SAFETY: C fills `backing` unless it fails.
+        match unsafe { glue::dmrs_backing_open(&mut backing, number.major, number.minor, writable) }
+        {
             0 => Ok(BlockDevice(backing)),
             error => Err(why(error)),
         }
@@ -46,11 +35,48 @@ impl BlockDevice {
     }
 }
 
-/// The numbers of `major:minor`, if they fit into Linux's twelve and twenty bits.
-fn numbers(name: &str) -> Option<(u32, u32)> {
-    let (major, minor) = name.split_once(':')?;
-    let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
-    (major < 1 << 12 && minor < 1 << 20).then_some((major, minor))
+/// What a block device is known by.
+#[derive(Clone, Copy)]
+pub(crate) struct Number {
+    pub(crate) major: u32,
+    pub(crate) minor: u32,
+}
+
+impl Number {
+    /// That of the device that a table calls `name`: a path, or `major:minor`.
+    pub(crate) fn of(name: &str) -> Result<Number, OpenError> {
+        if !name.starts_with('/') {
+            return Number::parse(name).ok_or(OpenError::NotFound);
+        }
+        let mut path: Vec<u8> = Vec::new();
+        path.try_reserve_exact(name.len().saturating_add(1)).map_err(OutOfMemory::from)?;
+        path.extend_from_slice(name.as_bytes());
+        path.push(0);
+        let mut number = Number { major: 0, minor: 0 };
+        let path = path.as_ptr().cast::<c_char>();
+        // SAFETY: the path ends with a zero byte, and C fills both numbers unless it fails.
+        match unsafe { glue::dmrs_backing_find(path, &mut number.major, &mut number.minor) } {
+            0 => Ok(number),
+            error => Err(why(error)),
+        }
+    }
+
+    /// The numbers of `major:minor`, if they fit into Linux's twelve and twenty bits.
+    fn parse(name: &str) -> Option<Number> {
+        let (major, minor) = name.split_once(':')?;
+        let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
+        (major < 1 << 12 && minor < 1 << 20).then_some(Number { major, minor })
+    }
+
+    /// That of the disk of a mapped device.
+    pub(crate) fn own(minor: Minor) -> Number {
+        Number { major: glue::dmrs_own_major(), minor: minor.get() }
+    }
+
+    /// The mapped device whose disk it is of.
+    pub(crate) fn as_own(self) -> Option<Minor> {
+        Minor::new(self.minor.into()).filter(|_| self.major == glue::dmrs_own_major())
+    }
 }
 
 fn why(error: c_int) -> OpenError {
@@ -61,9 +87,6 @@ fn why(error: c_int) -> OpenError {
         glue::EROFS => OpenError::ReadOnly,
         glue::ENOTBLK => OpenError::NotADevice,
         glue::ENOMEM => OpenError::OutOfMemory,
-        glue::ELOOP => OpenError::Other(
-            "it is a mapped device; use its name, or its node in /dev/device-mapper",
-        ),
         glue::EOPNOTSUPP => OpenError::Other("zoned devices are not supported"),
         _ => OpenError::Other("the kernel refused to open it"),
     }

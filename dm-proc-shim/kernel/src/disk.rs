@@ -7,12 +7,16 @@ use core::ffi::{c_char, c_int, c_void};
 use core::fmt::{self, Write};
 use core::ptr::{self, NonNull};
 
-use dm_core::{Arc, DeviceName, MappedDevice, Open, OutOfMemory, Sectors, State, Table, try_box};
+use dm_core::{
+    Arc, DeviceName, MappedDevice, Open, OutOfMemory, Sectors, State, Table, take_at, try_box,
+    try_insert,
+};
 
 use crate::glue::{self, GenDisk};
 use crate::host::{Kernel, Mapper};
 use crate::lock;
 use crate::say::say;
+use crate::shown::Shown;
 
 /// What the rest of the system sees of a mapped device. It stays where it is in memory: C has its
 /// address, from [`Disk::create`] to [`Disk::remove`].
@@ -50,7 +54,7 @@ unsafe impl Sync for Disk {}
 
 impl Disk {
     /// Makes the disk and the file of a device; on an error, its number.
-    pub(crate) fn create(device: MappedDevice<Kernel>) -> Result<Box<Disk>, c_int> {
+    pub(crate) fn create(device: MappedDevice<Kernel>, shown: &Shown) -> Result<Box<Disk>, c_int> {
         let (name, minor) = (device.name(), device.minor());
         let mut disk = try_box(Disk {
             device,
@@ -68,6 +72,10 @@ impl Disk {
         if disk.gendisk.is_null() {
             return Err(error.wrapping_neg());
         }
+        if shown.add(minor, disk.gendisk).is_err() {
+            disk.remove(shown);
+            return Err(glue::ENOMEM);
+        }
         let mut text = [0u8; 128];
         let name = disk.name.as_str().as_bytes();
         // A name has at most 127 bytes, so that a zero byte is left behind it.
@@ -75,14 +83,22 @@ impl Disk {
         // SAFETY: the name ends with a zero byte, and C copies it; the address is as above.
         disk.file = unsafe { glue::dmrs_file_create(text.as_ptr().cast::<c_char>(), place) };
         if disk.file.is_null() {
-            disk.remove();
+            disk.remove(shown);
             return Err(glue::ENOMEM);
+        }
+        // One whose first table came before its disk.
+        if let Some(table) = disk.device.table() {
+            bind(disk.gendisk, &table);
         }
         Ok(disk)
     }
 
     /// Takes the file and the disk away. No call of C's is, or gets, into them after this.
-    pub(crate) fn remove(self: Box<Disk>) {
+    pub(crate) fn remove(self: Box<Disk>, shown: &Shown) {
+        let minor = self.device.minor();
+        // One that was suspended; nobody has it open, so nothing is mounted, and this does not wait.
+        shown.thaw(minor);
+        shown.remove(minor);
         // SAFETY: both are there, and are not used after this. The file goes first, since calls
         // that are in it use the disk.
         unsafe {
@@ -90,7 +106,7 @@ impl Disk {
                 glue::dmrs_file_remove(self.file);
             }
             {
-                let _held = lock::hold(lock::of_minor(self.device.minor()));
+                let _held = lock::hold(lock::of_minor(minor));
                 // SAFETY: its mutex is held.
                 let bound = &mut *self.bound.get();
                 self.unlink(bound);
@@ -132,14 +148,10 @@ impl Disk {
             }
             let mut links = Vec::new();
             if let Some(table) = &table {
-                links.try_reserve_exact(table.device_count())?;
-                links.extend(table.host_devices().map(|device| device.as_ptr()));
+                links = below(table)?;
             }
             self.unlink(bound);
-            if let Some(table) = &table {
-                self.bind(table)?;
-                self.link(&links);
-            }
+            self.link(&links);
             bound.links = links;
             bound.state = Some(state);
             before = core::mem::replace(&mut bound.table, table);
@@ -147,30 +159,6 @@ impl Disk {
             unsafe { glue::dmrs_disk_changed(self.gendisk) };
         }
         drop(before);
-        Ok(())
-    }
-
-    fn bind(&self, table: &Arc<Table<Kernel>>) -> Result<(), OutOfMemory> {
-        let tables = all_below(table)?;
-        let mut below = Vec::new();
-        for table in &tables {
-            below.try_reserve(table.device_count())?;
-            below.extend(table.host_devices().map(|device| device.as_ptr()));
-        }
-        let bytes =
-            |sectors: Sectors| u32::try_from(sectors.get()).unwrap_or(1).saturating_mul(512);
-        let limits = table.limits();
-        let limits = glue::Limits {
-            logical_block: bytes(limits.logical_block),
-            physical_block: bytes(limits.physical_block),
-            discards: (!limits.max_discard.is_zero()).into(),
-            write_zeroes: (!limits.max_write_zeroes.is_zero()).into(),
-        };
-        let sectors = table.size().get();
-        // SAFETY: the disk is there, and the tables have the devices open.
-        unsafe {
-            glue::dmrs_disk_bind(self.gendisk, sectors, &limits, below.as_ptr(), below.len());
-        }
         Ok(())
     }
 
@@ -196,22 +184,31 @@ impl Disk {
     }
 }
 
-/// A table, and those of all the mapped devices that it lies on.
-fn all_below(table: &Arc<Table<Kernel>>) -> Result<Vec<Arc<Table<Kernel>>>, OutOfMemory> {
-    let mut all = Vec::new();
-    all.try_reserve(1)?;
-    all.push(table.clone());
-    let mut n = 0;
-    while let Some(table) = all.get(n).cloned() {
-        for below in table.mapped_devices().filter_map(|open| open.device().table()) {
-            if !all.iter().any(|known| Arc::ptr_eq(known, &below)) {
-                all.try_reserve(1)?;
-                all.push(below);
-            }
-        }
-        n = n.saturating_add(1);
-    }
-    Ok(all)
+/// Gives a disk the size and the limits of a table.
+pub(crate) fn bind(gendisk: *mut GenDisk, table: &Table<Kernel>) {
+    let Ok(below) = below(table) else {
+        // Requests that are too long, or misplaced, are refused by the core or by those below.
+        return say(format_args!("no memory for a disk's limits, they stay as they were"));
+    };
+    let bytes = |sectors: Sectors| u32::try_from(sectors.get()).unwrap_or(1).saturating_mul(512);
+    let limits = table.limits();
+    let limits = glue::Limits {
+        logical_block: bytes(limits.logical_block),
+        physical_block: bytes(limits.physical_block),
+        discards: (!limits.max_discard.is_zero()).into(),
+        write_zeroes: (!limits.max_write_zeroes.is_zero()).into(),
+    };
+    let sectors = table.size().get();
+    // SAFETY: the disk is there, or kept, and the table has the devices open.
+    unsafe { glue::dmrs_disk_bind(gendisk, sectors, &limits, below.as_ptr(), below.len()) };
+}
+
+/// What a table lies on, mapped devices by their disks.
+fn below(table: &Table<Kernel>) -> Result<Vec<*mut glue::BlockDevice>, OutOfMemory> {
+    let mut below = Vec::new();
+    below.try_reserve_exact(table.device_count())?;
+    below.extend(table.host_devices().chain(table.claims()).map(|device| device.as_ptr()));
+    Ok(below)
 }
 
 /// The disk that C was given the address of.
@@ -308,7 +305,7 @@ impl Write for Bounded<'_> {
     }
 }
 
-/// All disks, in no order.
+/// All disks, in the order of their minors.
 #[derive(Default)]
 pub(crate) struct Disks {
     /// Each in a place of its own, whose address C has.
@@ -320,43 +317,54 @@ impl Disks {
     /// Makes disks for devices that have none, takes away those of devices that are gone, and
     /// refreshes the others. Where a device gets no disk it is removed again; says why.
     pub(crate) fn reconcile(&mut self, mapper: &Mapper) -> Result<(), c_int> {
-        for disk in &self.all {
-            mapper.settle(disk.device().minor());
-        }
+        let shown = &mapper.host().shown;
         let devices = mapper.list().map_err(|OutOfMemory| glue::ENOMEM)?;
         // Those that go first: their numbers, and names, may be in use again.
         let mut n = 0;
         while let Some(disk) = self.all.get(n) {
-            if devices.iter().any(|device| disk.is_of(device)) || is_leaving(disk.device()) {
+            let minor = disk.device().minor();
+            let found = devices.binary_search_by_key(&minor, MappedDevice::minor);
+            let device = found.ok().and_then(|at| devices.get(at));
+            if device.is_some_and(|device| disk.is_of(device)) || is_leaving(disk.device()) {
                 n = n.saturating_add(1);
             } else {
-                self.all.swap_remove(n).remove();
+                let gone = take_at(&mut self.all, n);
+                gone.into_iter().for_each(|disk| disk.remove(shown));
             }
         }
         let mut result = Ok(());
         for device in &devices {
-            let known = self.all.iter().find(|disk| disk.device() == device);
-            if let Some(disk) = known {
-                result = result.and(disk.refresh().map_err(|OutOfMemory| glue::ENOMEM));
-                continue;
-            }
-            let made = match self.all.try_reserve(1) {
-                Ok(()) => Disk::create(device.clone()),
-                Err(_) => Err(glue::ENOMEM),
+            let found =
+                self.all.binary_search_by_key(&device.minor(), |disk| disk.device().minor());
+            let made = match found {
+                // One of that number that is still leaving: it brings us back when it has left.
+                Ok(at) if self.all.get(at).is_some_and(|disk| disk.device() != device) => continue,
+                Ok(at) => Ok(at),
+                Err(at) => self.create(at, device, shown).map(|()| at),
             };
-            match made {
-                Ok(disk) => {
-                    result = result.and(disk.refresh().map_err(|OutOfMemory| glue::ENOMEM));
-                    self.all.push(disk);
-                }
-                Err(error) => {
-                    say(format_args!("{}: no disk for it: error {error}", device.name()));
-                    let _ = mapper.remove(device);
-                    result = Err(error);
-                }
+            let refreshed = made.and_then(|at| {
+                self.all.get(at).map_or(Ok(()), |disk| disk.refresh()).map_err(|_| glue::ENOMEM)
+            });
+            if let (Err(error), Err(_)) = (refreshed, found) {
+                say(format_args!("{}: no disk for it: error {error}", device.name()));
+                let _ = mapper.remove(device);
             }
+            result = result.and(refreshed);
         }
         result
+    }
+
+    fn create(
+        &mut self,
+        at: usize,
+        device: &MappedDevice<Kernel>,
+        shown: &Shown,
+    ) -> Result<(), c_int> {
+        self.all.try_reserve(1).map_err(|_| glue::ENOMEM)?;
+        let disk = Disk::create(device.clone(), shown)?;
+        // There is room: a disk must not be dropped while C knows of it.
+        let _ = try_insert(&mut self.all, at, disk);
+        Ok(())
     }
 
     /// How many there are.

@@ -2,7 +2,11 @@
 
 use core::ffi::{c_char, c_int, c_void};
 
-use dm_core::{MAX_DEPTH, Pass};
+use core::sync::atomic::AtomicU32;
+
+use dm_core::{Ended, MAX_DEPTH, Pass};
+
+use crate::host::Kernel;
 
 /// A `struct block_device`.
 #[repr(C)]
@@ -28,6 +32,14 @@ pub(crate) struct Req {
     /// The first `n_passes` are there.
     pub(crate) passes: [core::mem::MaybeUninit<Pass>; MAX_DEPTH as usize],
     pub(crate) n_passes: u32,
+    /// How many children of a buffer have not ended.
+    pub(crate) children: AtomicU32,
+    /// There if the flags have [`CHILD`].
+    pub(crate) ended: core::mem::MaybeUninit<Ended<Kernel>>,
+    /// What a child is of, if that is a buffer.
+    pub(crate) buffer: *mut Req,
+    /// A buffer's.
+    pub(crate) memory: *mut u8,
     bytes: u32,
     bio: *mut c_void,
     end_io: *mut c_void,
@@ -38,13 +50,17 @@ pub(crate) struct Req {
 }
 
 // c/request.c asserts the same of its side.
-const _: () = assert!(size_of::<Req>() == 160 && core::mem::offset_of!(Req, n_passes) == 104);
+const _: () = assert!(size_of::<Req>() == 200 && core::mem::offset_of!(Req, n_passes) == 104);
+const _: () = assert!(core::mem::offset_of!(Req, memory) == 136);
 
 pub(crate) const OP_READ: u32 = 0;
 pub(crate) const OP_WRITE: u32 = 1;
 pub(crate) const OP_DISCARD: u32 = 2;
 pub(crate) const OP_WRITE_ZEROES: u32 = 3;
+pub(crate) const OP_FLUSH: u32 = 4;
 pub(crate) const FUA: u32 = 1;
+pub(crate) const CHILD: u32 = 2;
+pub(crate) const BUFFER: u32 = 4;
 
 /// `struct dmrs_backing`: an open device.
 #[repr(C)]
@@ -73,13 +89,17 @@ unsafe extern "C" {
     pub(crate) fn dmrs_submit(req: *mut Req);
     pub(crate) fn dmrs_split(req: *mut Req, front: u32) -> *mut Req;
     pub(crate) fn dmrs_duplicate(req: *mut Req) -> *mut Req;
+    pub(crate) fn dmrs_child(req: *mut Req, op: u32, fua: u32, sectors: u32) -> *mut Req;
+    pub(crate) safe fn dmrs_buffer(sectors: u32) -> *mut Req;
+    pub(crate) fn dmrs_buffer_free(buffer: *mut Req);
     pub(crate) fn dmrs_fill_zeros(req: *mut Req);
     pub(crate) fn dmrs_complete(req: *mut Req, status: u32);
 
     // backing.c; a `BlockDevice` may be used while its `Backing`, or its disk, is there.
+    pub(crate) fn dmrs_backing_find(path: *const c_char, major: *mut u32, minor: *mut u32)
+    -> c_int;
     pub(crate) fn dmrs_backing_open(
         backing: *mut Backing,
-        path: *const c_char,
         major: u32,
         minor: u32,
         writable: u32,
@@ -104,6 +124,11 @@ unsafe extern "C" {
         n_below: usize,
     );
     pub(crate) fn dmrs_disk_changed(disk: *mut GenDisk);
+    pub(crate) fn dmrs_disk_get(disk: *mut GenDisk);
+    pub(crate) fn dmrs_disk_put(disk: *mut GenDisk);
+    pub(crate) fn dmrs_disk_freeze(disk: *mut GenDisk) -> c_int;
+    pub(crate) fn dmrs_disk_thaw(disk: *mut GenDisk);
+    pub(crate) safe fn dmrs_own_major() -> u32;
     pub(crate) fn dmrs_disk_link(disk: *mut GenDisk, below: *mut BlockDevice) -> c_int;
     pub(crate) fn dmrs_disk_unlink(disk: *mut GenDisk, below: *mut BlockDevice);
 
@@ -124,9 +149,13 @@ unsafe extern "C" {
     pub(crate) safe fn dmrs_cpu() -> u32;
     pub(crate) safe fn dmrs_cpus() -> u32;
     pub(crate) safe fn dmrs_notify();
+    pub(crate) safe fn dmrs_now() -> u64;
+    pub(crate) safe fn dmrs_wake_in(nanoseconds: u64);
+    pub(crate) safe fn dmrs_stop();
     pub(crate) safe fn dmrs_flush();
     pub(crate) safe fn dmrs_changes() -> u64;
     pub(crate) safe fn dmrs_wait(seen: u64) -> c_int;
+    pub(crate) safe fn dmrs_thaw_later();
     pub(crate) fn dmrs_say(text: *const u8, length: usize);
     pub(crate) fn dmrs_panic(text: *const u8, length: usize) -> !;
 }
@@ -139,6 +168,5 @@ pub(crate) const EBUSY: c_int = 16;
 pub(crate) const ENODEV: c_int = 19;
 pub(crate) const ENOTBLK: c_int = 15;
 pub(crate) const EROFS: c_int = 30;
-pub(crate) const ELOOP: c_int = 40;
 pub(crate) const EOPNOTSUPP: c_int = 95;
 pub(crate) const EPERM: c_int = 1;

@@ -1,15 +1,21 @@
 //! The kernel as a host of the core.
 
-use dm_core::{DeviceMapper, Host, Minor, Mode, OpenError, OutOfMemory, Sectors, Time};
+use core::ptr::NonNull;
+
+use dm_core::{
+    DeviceMapper, FreezeError, Host, Minor, Mode, OpenError, OutOfMemory, Sectors, Table, Time,
+};
 
 use crate::bio::{BioQueue, KernelBio};
-use crate::device::BlockDevice;
-use crate::glue;
+use crate::device::{BlockDevice, Number};
 use crate::lock::SpinLock;
+use crate::shown::Shown;
+use crate::{disk, glue};
 
 /// The kernel's block layer.
 pub(crate) struct Kernel {
     lanes: usize,
+    pub(crate) shown: Shown,
 }
 
 /// The device mapper of this kernel.
@@ -20,7 +26,8 @@ const MOST_LANES: usize = 64;
 
 impl Kernel {
     pub(crate) fn new() -> Kernel {
-        Kernel { lanes: (glue::dmrs_cpus() as usize).clamp(1, MOST_LANES) }
+        let lanes = (glue::dmrs_cpus() as usize).clamp(1, MOST_LANES);
+        Kernel { lanes, shown: Shown::new() }
     }
 }
 
@@ -33,7 +40,43 @@ impl Host for Kernel {
     const COMPLETIONS_SUBMIT: bool = false;
 
     fn open(&self, name: &str, mode: Mode) -> Result<BlockDevice, OpenError> {
-        BlockDevice::open(name, mode)
+        let number = Number::of(name)?;
+        // A mapped device that was not there, or is not any more, when the core looked for it.
+        if number.as_own().is_some() {
+            return Err(OpenError::NotFound);
+        }
+        BlockDevice::open(number, mode)
+    }
+
+    fn mapped(&self, name: &str) -> Option<Minor> {
+        Number::of(name).ok()?.as_own()
+    }
+
+    /// Opens the disk like any device below: nobody else can mount it then, and lsblk shows it.
+    fn claim(&self, minor: Minor, mode: Mode) -> Result<Option<BlockDevice>, OpenError> {
+        BlockDevice::open(Number::own(minor), mode).map(Some)
+    }
+
+    fn bind(&self, minor: Minor, table: &Table<Kernel>) {
+        if let Some(disk) = self.shown.get(minor) {
+            disk::bind(disk.as_ptr(), table);
+        }
+    }
+
+    fn freeze(&self, minor: Minor) -> Result<(), FreezeError> {
+        let Some(disk) = self.shown.get(minor) else {
+            return Ok(());
+        };
+        // SAFETY: it is kept.
+        match unsafe { glue::dmrs_disk_freeze(disk.as_ptr()) } {
+            0 => self.shown.frozen(minor),
+            _ => return Err(FreezeError),
+        }
+        Ok(())
+    }
+
+    fn thaw(&self, minor: Minor) {
+        self.shown.thaw(minor);
     }
 
     #[inline]
@@ -47,14 +90,18 @@ impl Host for Kernel {
     }
 
     fn now(&self) -> Time {
-        Time::default()
+        Time::from_nanos(glue::dmrs_now())
     }
 
-    fn wake(&self, _: Minor, _: Time) {}
+    fn wake(&self, minor: Minor, at: Time) {
+        self.shown.wake(minor, at);
+    }
 
-    /// Targets with state cannot be loaded in the kernel yet: this is what they lack.
-    fn buffer(&self, _: Sectors) -> Result<KernelBio, OutOfMemory> {
-        Err(OutOfMemory)
+    fn buffer(&self, sectors: Sectors) -> Result<KernelBio, OutOfMemory> {
+        let sectors = u32::try_from(sectors.get()).map_err(|_| OutOfMemory)?;
+        let buffer = NonNull::new(glue::dmrs_buffer(sectors)).ok_or(OutOfMemory)?;
+        // SAFETY: C has just made it.
+        Ok(unsafe { KernelBio::from_raw(buffer) })
     }
 
     #[inline]

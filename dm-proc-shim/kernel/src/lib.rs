@@ -14,6 +14,7 @@ mod memory;
 mod module;
 mod say;
 mod session;
+mod shown;
 
 use core::panic::PanicInfo;
 

@@ -6,7 +6,7 @@ use core::ffi::c_int;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use dm_core::{OutOfMemory, Registry, try_box};
+use dm_core::{Minor, OutOfMemory, Registry, State, try_box};
 
 use crate::disk::Disks;
 use crate::glue;
@@ -45,9 +45,26 @@ impl Module {
 
     /// Settles all devices, and has the disks follow.
     pub(crate) fn reconcile(&self) -> Result<(), c_int> {
+        // Not under the mutex: what is settled may wait, and calls the host.
+        self.mapper.settle_all();
         let _held = lock::hold(lock::DISKS);
         // SAFETY: the mutex is held.
         unsafe { &mut *self.disks.get() }.reconcile(&self.mapper)
+    }
+
+    /// Undoes freezes that nobody else undoes, of devices that pass requests on again.
+    fn thaw_abandoned(&self) {
+        let mut next = Minor::new(0);
+        while let Some(minor) = next.and_then(|from| self.mapper.host().shown.abandoned(from)) {
+            if self.is_active(minor) {
+                self.mapper.host().shown.thaw(minor);
+            }
+            next = Minor::new(u64::from(minor.get()).wrapping_add(1));
+        }
+    }
+
+    fn is_active(&self, minor: Minor) -> bool {
+        self.mapper.find_minor(minor).is_some_and(|device| device.state() == State::Active)
     }
 
     /// Removes all devices: nobody has one open, except that they may lie on one another.
@@ -89,7 +106,7 @@ extern "C" fn dmrs_rs_init() -> c_int {
 extern "C" fn dmrs_rs_exit() {
     module().remove_all();
     // The last changes were notified of: after this nothing is left that could notify again.
-    glue::dmrs_flush();
+    glue::dmrs_stop();
     let module = MODULE.swap(ptr::null_mut(), Ordering::AcqRel);
     // SAFETY: it came from a box, in `dmrs_rs_init`, and nobody uses it any more.
     drop(unsafe { Box::from_raw(module) });
@@ -100,4 +117,19 @@ extern "C" fn dmrs_rs_exit() {
 extern "C" fn dmrs_rs_settle() {
     // Whatever goes wrong was said, and the next change tries again.
     let _ = module().reconcile();
+    if Minor::new(0).and_then(|first| module().mapper.host().shown.abandoned(first)).is_some() {
+        glue::dmrs_thaw_later();
+    }
+}
+
+/// The time has come that a device wanted to be settled at; all are, after this.
+#[unsafe(no_mangle)]
+extern "C" fn dmrs_rs_wake() {
+    module().mapper.host().shown.woken();
+}
+
+/// Somebody has to undo freezes. C calls it where it may wait for I/O.
+#[unsafe(no_mangle)]
+extern "C" fn dmrs_rs_thaw() {
+    module().thaw_abandoned();
 }

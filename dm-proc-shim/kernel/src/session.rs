@@ -19,6 +19,8 @@ struct Opened {
     disk: Option<&'static Disk>,
     /// What a reader reads.
     text: Text,
+    /// The news that it holds.
+    read: u64,
 }
 
 impl Opened {
@@ -30,6 +32,22 @@ impl Opened {
         match self.disk {
             Some(disk) => disk.refresh().map_err(|_| glue::ENOMEM),
             None => module().reconcile(),
+        }
+    }
+
+    /// A number that changes whenever there is news to read.
+    fn news(&self) -> u64 {
+        match self.session.file() {
+            File::Device(device, _) => device.events(),
+            File::Targets => 0,
+            File::Control => match module().mapper().list() {
+                Ok(devices) => devices.iter().fold(0, |sum: u64, device| {
+                    let of_one =
+                        device.events().wrapping_add(u64::from(device.minor().get()) << 32);
+                    sum.wrapping_mul(31).wrapping_add(of_one).wrapping_add(1)
+                }),
+                Err(_) => 0,
+            },
         }
     }
 
@@ -56,6 +74,7 @@ fn wait(change: &Change<Kernel>) -> Result<(), Interrupted> {
             return Ok(());
         }
         if glue::dmrs_wait(seen) != 0 {
+            module().mapper().host().shown.abandon(change.device().minor());
             return Err(Interrupted);
         }
     }
@@ -74,7 +93,8 @@ unsafe extern "C" fn dmrs_rs_file_open(disk: *mut c_void, error: *mut c_int) -> 
             (File::Device(disk.device().clone(), DeviceFile::Proc), Some(disk))
         }
     };
-    let opened = Opened { session: Session::new(file), disk, text: Text::new() };
+    let mut opened = Opened { session: Session::new(file), disk, text: Text::new(), read: 0 };
+    opened.read = opened.news();
     match try_box(opened) {
         Ok(opened) => Box::into_raw(opened).cast(),
         Err(_) => {
@@ -111,6 +131,7 @@ unsafe extern "C" fn dmrs_rs_file_read(
     // SAFETY: as C promises.
     let opened = unsafe { &mut *opened.cast::<Opened>() };
     if again != 0 {
+        opened.read = opened.news();
         match opened.session.file().read(module().mapper()) {
             Ok(text) => opened.text = text,
             Err(error) => return error.errno().number().wrapping_neg(),
@@ -123,6 +144,15 @@ unsafe extern "C" fn dmrs_rs_file_read(
         *length = text.len();
     }
     0
+}
+
+/// # Safety
+/// `opened` must be open, and no other thread must be in this open.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dmrs_rs_file_changed(opened: *mut c_void) -> c_int {
+    // SAFETY: as C promises.
+    let opened = unsafe { &*opened.cast::<Opened>() };
+    (opened.news() != opened.read).into()
 }
 
 /// # Safety

@@ -1,4 +1,5 @@
 # Run in the guest by `cargo xtask kernel test`. Says ALL-GOOD at its end, or what failed.
+# FULL is 1 for `--full`: then all is repeated as often as it may take a while.
 
 C=/proc/device-mapper/control P=/proc/device-mapper D=/dev/device-mapper
 bad=
@@ -16,9 +17,13 @@ fill() { dd if=/tmp/data of=$1 bs=1M conv=fsync 2>/dev/null; }
 random() { dd if=/dev/urandom of=/tmp/data bs=1M count=24 2>/dev/null; }
 number() { cut -d: -f1 /sys/block/$1/dev; }
 
+often() { if [ "$FULL" = 1 ]; then echo $1; else echo $2; fi; }
+alive() { kill -0 $1 2>/dev/null; }
+
+echo 30 > /proc/sys/kernel/hung_task_timeout_secs || fail "hung tasks are not looked for"
 must insmod /dmrs.ko
 must modprobe brd rd_nr=4 rd_size=65536
-for module in dm-mod dm-flakey xfs ext4; do modprobe $module 2>/dev/null; done
+for module in dm-mod dm-flakey dm-mirror xfs ext4; do modprobe $module 2>/dev/null; done
 
 part what is refused
 mustnt control remove nosuch
@@ -33,6 +38,15 @@ echo '0 200000 linear 1:0 0' > /tmp/t; mustnt table a < /tmp/t
 mustnt mount /dev/device-mapper/a /mnt
 must control remove a
 [ -z "$(cat $C)" ] || fail "a device is left"
+
+part the scripts of all surfaces
+must modprobe null_blk nr_devices=0; mount -t configfs none /sys/kernel/config 2>/dev/null
+N=/sys/kernel/config/nullb
+for n in s0 s1 s2; do
+    must mkdir $N/$n; echo 1 > $N/$n/size; echo 512 > $N/$n/blocksize; echo 1 > $N/$n/power || fail "null_blk $n"
+done
+/bin/proc scripts $(cat /sys/block/s0/dev /sys/block/s1/dev /sys/block/s2/dev) || fail "other answers"
+rmdir $N/s0 $N/s1 $N/s2
 
 part the proposal, as written
 must control create foo 7
@@ -51,6 +65,24 @@ must control rename foo bar
 [ -b $D/bar ] && [ ! -e $D/foo ] && [ -e $P/bar ] && [ ! -e $P/foo ] || fail "nodes of a renamed device"
 must control remove bar
 [ ! -e $D/bar ] && [ ! -e $P/bar ] && [ ! -e /sys/block/dmr-7 ] || fail "nodes of a removed device"
+
+part what is told
+: > /tmp/uevents
+uevent sh -c 'echo "$ACTION $DEVNAME $DM_NAME" >> /tmp/uevents' & listener=$!
+sleep 1
+must control create u; echo '0 8 zero' > $P/u
+must control suspend u; must control resume u; must control remove u
+sleep 1; kill $listener; wait $listener 2>/dev/null
+for action in add change remove; do
+    grep -q "^$action device-mapper/u" /tmp/uevents || fail "no uevent: $action: $(cat /tmp/uevents)"
+done
+[ "$(grep -c '^change' /tmp/uevents)" -ge 3 ] || fail "uevents: $(cat /tmp/uevents)"
+must /bin/proc wait control sh -c "echo create u > $C"
+must /bin/proc wait u sh -c "echo 0 8 zero > $P/u"
+must /bin/proc wait u sh -c "echo suspend u > $C"
+must /bin/proc wait control sh -c "echo resume u > $C"
+must /bin/proc wait control sh -c "echo remove u > $C"
+mustnt /bin/proc wait u true
 
 part layout, against the stock device mapper
 printf '0 20000 linear /dev/ram0 3\n20000 30000 linear /dev/ram1 77\n' > /tmp/linear
@@ -95,17 +127,25 @@ must /bin/fio --name=lines --filename=$D/v --rw=randwrite --bsrange=4k-64k --dir
     --iodepth=16 --size=2000k --verify=crc32c --do_verify=1
 
 part suspend, load and resume under verified I/O
-/bin/fio --name=cycles --filename=$D/v --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=16 \
-    --size=2000k --time_based --runtime=${CYCLES_SECONDS:-10} --verify=crc32c > /tmp/fio 2>&1 &
-fio=$! cycles=0
-sleep 1
-while kill -0 $fio 2>/dev/null; do
-    control suspend v || fail suspend
-    table v < /tmp/many || fail load
-    control resume v || fail resume
-    cycles=$((cycles + 1))
+# The same layout by 16 lines, and by 32.
+for lines in 16 32; do
+    awk -v n=$lines 'BEGIN { s = 4000 / n; for (i = 0; i < n; i++) print i * s, s, "linear /dev/ram" int(i * 16 / n) % 4, i * s }' > /tmp/lines$lines
 done
-wait $fio && [ $cycles -gt 20 ] && ok "$cycles cycles" || { cat /tmp/fio; fail "after $cycles cycles"; }
+must table v < /tmp/lines16; must control resume v
+cycles=0 wanted=$(often 1000 400)
+while [ $cycles -lt $wanted ]; do
+    /bin/fio --name=cycles --filename=$D/v --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=16 \
+        --size=2000k --time_based --runtime=20 --verify=crc32c > /tmp/fio 2>&1 & fio=$!
+    while alive $fio && [ $cycles -lt $wanted ]; do
+        control suspend v || fail suspend
+        table v < /tmp/lines$((16 + cycles % 2 * 16)) || fail load
+        control resume v || fail resume
+        cycles=$((cycles + 1))
+    done
+    alive $fio && kill -INT $fio
+    wait $fio || { grep -q 'verify:\|err= *[1-9]' /tmp/fio && { cat /tmp/fio; fail "fio after $cycles cycles"; break; }; }
+done
+ok "$cycles cycles"
 must control suspend v
 [ "$(cat /sys/block/dmr-0/dm/suspended)" = 1 ] || fail "sysfs says it is not suspended"
 dd if=$D/v of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null & reader=$!
@@ -113,11 +153,32 @@ sleep 1; kill -0 $reader 2>/dev/null && ok held || fail "not held"
 must control resume v; wait $reader && ok released || fail released
 must control remove v
 
+part a file system is frozen
+echo '0 60000 linear /dev/ram0 0' > /tmp/t
+must control create z; must table z < /tmp/t; must /bin/mke2fs -q -t ext4 $D/z; must mount -t ext4 $D/z /mnt
+# recover: whether what lies below would have to be recovered, as after a power cut.
+recover() { must dd if=/dev/ram0 of=/tmp/image bs=1M count=29 iflag=direct; /bin/dumpe2fs -h /tmp/image 2>/dev/null | grep -q needs_recovery; }
+must cp /tmp/data /mnt/data
+must control suspend z; recover && fail "not frozen"
+must /bin/e2fsck -fn /tmp/image
+(echo new > /mnt/new) & writer=$!
+sleep 1; alive $writer || fail "it could be written"
+must control resume z; wait $writer; [ "$(cat /mnt/new)" = new ] && ok "frozen, and thawed" || fail thawed
+must table z < /tmp/t; must control resume z; echo newer > /mnt/new || fail "after another table"
+must control suspend z nofreeze; recover && ok "left alone" || fail "frozen although told not to"
+must table z < /tmp/t; must control resume z
+must umount /mnt; must /bin/e2fsck -fn $D/z
+# What is frozen without a file system can be mounted as soon as the command returns.
+must control suspend z; mustnt mount -t ext4 $D/z /mnt; must control resume z; must mount -t ext4 $D/z /mnt; must umount /mnt
+must control suspend z; must control remove z
+
 part many devices
-awk 'BEGIN { for (i = 0; i < 200; i++) print "create m" i }' > /tmp/commands
-must cp /tmp/commands $C; [ "$(ls $D | wc -l)" = 200 ] || fail "$(ls $D | wc -l) devices of 200"
+many=$(often 1000 250)
+awk -v n=$many 'BEGIN { for (i = 0; i < n; i++) print "create m" i }' > /tmp/commands
+must cp /tmp/commands $C; [ "$(ls $D | wc -l)" = $many ] || fail "$(ls $D | wc -l) devices of $many"
+for n in 0 7 $((many - 1)); do echo '0 8 zero' > $P/m$n; must dd if=$D/m$n of=/dev/null; done
 sed s/create/remove/ /tmp/commands > /tmp/back; must cp /tmp/back $C
-[ -z "$(ls $D 2>/dev/null)" ] || fail "devices are left"
+[ -z "$(ls $D 2>/dev/null)" ] && ok "$many devices" || fail "devices are left"
 
 part a table of 100,000 lines
 awk 'BEGIN { for (i = 0; i < 100000; i++) print i, 1, "linear /dev/ram" i % 2, 100000 - i }' > /tmp/big
@@ -138,19 +199,68 @@ must control suspend b; must control resume b
 mustnt /bin/dmsetup remove broken
 must control remove b; must /bin/dmsetup remove broken
 
+part a mirror
+in_sync() { # SECONDS COMMAND..: until what the command prints says that all 48 regions are.
+    seconds=$1; shift
+    while ! "$@" | grep -q ' 48/48 '; do
+        [ $seconds -gt 0 ] || { "$@"; return 1; }
+        sleep 1; seconds=$((seconds - 1))
+    done
+}
+equal_legs() { for leg in 0 1; do dd if=/dev/ram$leg of=/tmp/leg$leg bs=1M count=24 iflag=direct 2>/dev/null; done; cmp -s /tmp/leg0 /tmp/leg1; }
+random; dd if=/tmp/data of=/dev/ram0 bs=1M oflag=direct 2>/dev/null; dd if=/dev/zero of=/dev/ram1 bs=1M count=24 oflag=direct 2>/dev/null
+must control create r; echo '0 49152 mirror core 1 1024 2 /dev/ram0 0 /dev/ram1 0' > /tmp/t; must table r < /tmp/t
+must in_sync 60 cat $P/r; equal_legs && same $D/r && ok "copied" || fail "not copied"
+# While it copies, and when there is nothing left to copy.
+table r < /tmp/t; must control resume r
+must /bin/fio --name=mirror --filename=$D/r --rw=randwrite --bsrange=4k-64k --direct=1 --ioengine=libaio --iodepth=16 \
+    --size=20m --verify=crc32c --do_verify=1
+must in_sync 60 cat $P/r; equal_legs && ok "written to both" || fail "legs differ"
+must control suspend r; must control resume r; must control remove r
+# The log and the legs are Linux's: each takes over what the other left, and has nothing to copy.
+dd if=/dev/zero of=/dev/ram3 bs=64k count=1 oflag=direct 2>/dev/null
+echo '0 49152 mirror disk 2 /dev/ram3 1024 2 /dev/ram0 0 /dev/ram1 0' > /tmp/t
+must control create r; must table r < /tmp/t; must in_sync 60 cat $P/r
+random; must fill $D/r; must control remove r
+must /bin/dmsetup create stock /tmp/t; must in_sync 5 /bin/dmsetup status stock
+same /dev/mapper/stock && ok "ours read by stock's mirror" || fail "ours read by stock's mirror"
+random; must fill /dev/mapper/stock; must /bin/dmsetup remove stock
+must control create r; must table r < /tmp/t; must in_sync 5 cat $P/r
+same $D/r && equal_legs && ok "stock's mirror read by ours" || fail "stock's mirror read by ours"
+# A leg that fails, and a mount on what is left.
+must control remove r
+printf '0 1000 linear /dev/ram1 0\n1000 48152 error\n' > /tmp/broken
+must /bin/dmsetup create broken /tmp/broken
+must control create r; echo '0 49152 mirror core 2 1024 nosync 2 /dev/ram0 0 /dev/mapper/broken 0 1 handle_errors' > /tmp/t
+must table r < /tmp/t; must /bin/mke2fs -q -t ext4 $D/r; must mount -t ext4 $D/r /mnt; must cp /bin/busybox /mnt; must umount /mnt
+must /bin/e2fsck -fn $D/r; grep -q ' AD ' $P/r && ok "goes on without a leg" || fail "$(cat $P/r)"
+must control remove r; must /bin/dmsetup remove broken
+
 part one of ours on another
 printf '0 40000 linear 1:0 0\n40000 40000 linear 1:1 5\n' > /tmp/t
-must control create low; must table low < /tmp/t
-echo '0 60000 striped 2 8 low 0 /dev/device-mapper/low 30000' > /tmp/t
-must control create up; must table up < /tmp/t
+must control create low 5; must table low < /tmp/t
+must /bin/mke2fs -q -t ext4 $D/low; must mount -t ext4 $D/low /mnt
+echo "0 60000 striped 2 8 low 0 $(number dmr-5):5 30000" > /tmp/t
+must control create up 6; mustnt table up < /tmp/t
+grep -q 'cannot open device `low`.*in use' $P/up || fail "$(cat $P/up)"
+must umount /mnt; must table up < /tmp/t
+grep -q 'striped 2 8 low 0 low 30000' $P/up || fail "$(cat $P/up)"
+mustnt mount -t ext4 $D/low /mnt
+[ -d /sys/block/dmr-5/holders/dmr-6 ] && [ -d /sys/block/dmr-6/slaves/dmr-5 ] || fail holders
+lsblk -n -s -o NAME $D/up | grep -q dmr-5 && lsblk -n -s -o NAME $D/up | grep -q ram0 || fail "$(lsblk -s $D/up)"
 mustnt control remove low
+mustnt control rename low other
+mustnt rmmod dmrs
 must fill $D/up; same $D/up && ok "read back" || fail "read back"
-must control remove up; must control remove low
+# The limits of what is below come through.
+for n in $N/b0; do must mkdir $n; echo 64 > $n/size; echo 4096 > $n/blocksize; echo 1 > $n/power; done
+echo '0 1000 linear /dev/b0 0' > /tmp/t; must table up < /tmp/t; must control resume up
+[ "$(cat /sys/block/dmr-6/queue/logical_block_size) $(blockdev --getsz $D/up)" = '4096 1000' ] || fail "limits"
+[ ! -e /sys/block/dmr-5/holders/dmr-6 ] || fail "a holder is left"
+must /bin/mke2fs -q -F -t ext4 $D/low; must mount -t ext4 $D/low /mnt; must umount /mnt
+must control remove up; must control remove low; rmdir $N/b0
 
 part flushes, discards, zeroes
-mount -t configfs none /sys/kernel/config 2>/dev/null
-modprobe null_blk nr_devices=0; mount -t configfs none /sys/kernel/config 2>/dev/null
-N=/sys/kernel/config/nullb
 for n in n0 n1; do
     must mkdir $N/$n
     for set in size=64 memory_backed=1 discard=1 cache_size=4; do echo ${set#*=} > $N/$n/${set%=*}; done
@@ -199,7 +309,7 @@ exec 3>&-
 must rmmod dmrs
 
 part the names of the stock device mapper
-modprobe -r dm-flakey; must modprobe -r dm-mod
+modprobe -r dm-flakey dm-mirror; must modprobe -r dm-mod
 must insmod /dmrs.ko legacy_names=1
 must control create x; echo '0 8 zero' > $P/x
 [ -e /sys/block/dm-0/dm/name ] && grep -q ' device-mapper$' /proc/devices || fail names
@@ -207,12 +317,13 @@ must control remove x; must rmmod dmrs
 
 part loading and unloading
 turns=0
-while [ $turns -lt 30 ]; do
+while [ $turns -lt $(often 200 50) ]; do
     insmod /dmrs.ko && control create x && echo '0 100 zero' > $P/x && control create y &&
-        echo '0 50 linear x 7' > $P/y && dd if=$D/y of=/dev/null 2>/dev/null && rmmod dmrs ||
+        echo '0 50 linear 1:0 7' > $P/y && dd if=$D/y of=/dev/null 2>/dev/null && rmmod dmrs ||
         { fail "turn $turns"; break; }
     turns=$((turns + 1))
 done
+ok "$turns turns"
 
 part the log
 # The objects of our own cache of requests are counted when it goes with the module.

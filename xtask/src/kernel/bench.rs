@@ -13,11 +13,12 @@ const SCRIPT: &str = "bench.sh";
 const SECONDS: u32 = 1800;
 
 /// Measures, prints, and writes `target/bench/kernel.json`.
-pub(crate) fn run(kernel: &str) -> Result<(), Failure> {
+pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
+    guest::install()?;
     let kernel = packages::provide(kernel)?;
     let mut rows = Vec::new();
     for (clock, unit) in [(Clock::Instructions, ", instructions"), (Clock::Real, "")] {
-        let log = guest::run(&kernel, SCRIPT, clock, SECONDS)?;
+        let log = guest::run(&kernel, SCRIPT, "", clock, SECONDS)?;
         let text = fs::read_to_string(&log).map_err(file(&log))?;
         rows.extend(parse(&text).map(|row| Row { case: row.case + unit, ..row }));
     }

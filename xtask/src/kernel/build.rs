@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
-use crate::kernel::{KernelFailure, panics};
+use crate::kernel::{KernelFailure, panics, stack};
 use crate::{bare_metal, rust_src, shell};
 
 /// How code must be made to run in the kernel.
@@ -30,6 +30,9 @@ const ENTRY_POINTS: &[&str] = &[
     "file_open",
     "file_write",
     "file_read",
+    "file_changed",
+    "thaw",
+    "wake",
     "file_close",
 ];
 
@@ -48,6 +51,7 @@ pub(crate) fn module(headers: &Path) -> Result<PathBuf, Failure> {
     let object = work.join("dmrs_rs.o");
     rust_half(&object)?;
     panics::check(&object)?;
+    stack::check(&object)?;
     // kbuild wants to know how each object was made; this one it need not make.
     let made = work.join(".dmrs_rs.o.cmd");
     fs::write(&made, "").map_err(file(&made))?;

@@ -21,6 +21,7 @@ const TOOLS: &[Tool] = &[
     tool("xz", "xz-utils", "unpacking modules"),
     tool("make", "make", "building the module"),
     tool("gcc", "gcc", "building the module"),
+    tool("eu-readelf", "elfutils", "the library that the kernel's build tools need"),
     tool("dmsetup", "dmsetup", "Linux's own device mapper to compare with"),
     tool("fio", "fio", "verified I/O"),
     tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
@@ -34,6 +35,7 @@ const PROGRAMS: &[&str] = &[
     "dmsetup",
     "mke2fs",
     "e2fsck",
+    "dumpe2fs",
     "mkfs.xfs",
     "xfs_repair",
     "blkdiscard",
@@ -48,6 +50,7 @@ const MODULES: &[&str] = &[
     "loop",
     "dm-mod",
     "dm-flakey",
+    "dm-mirror",
     "ext4",
     "xfs",
     "crc32c_generic",
@@ -70,15 +73,20 @@ pub(crate) enum Clock {
     Instructions,
 }
 
-/// Runs a script of `dm-proc-shim/kernel/tests` in the guest; it succeeds by saying `ALL-GOOD`.
-/// Returns what the guest printed, as a file.
+/// Installs what is missing of the programs that this needs.
+pub(crate) fn install() -> Result<(), Failure> {
+    setup::packages(TOOLS)
+}
+
+/// Runs a script of `dm-proc-shim/kernel/tests` in the guest, with `words` in its environment; it
+/// succeeds by saying `ALL-GOOD`. Returns what the guest printed, as a file.
 pub(crate) fn run(
     kernel: &Kernel,
     script: &str,
+    words: &str,
     clock: Clock,
     seconds: u32,
 ) -> Result<PathBuf, Failure> {
-    setup::packages(TOOLS)?;
     let module = build::module(&kernel.headers())?;
     let work = kernel.root.join("guest");
     let image = initramfs(kernel, &module, &work, script)?;
@@ -95,8 +103,8 @@ pub(crate) fn run(
     qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
     // An oops ends the run at once, and so does a task that hangs.
-    let command_line = "console=ttyS0 quiet loglevel=5 panic=-1 oops=panic";
-    qemu.args(["-append", command_line]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let command_line = format!("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic {words}");
+    qemu.args(["-append", &command_line]).stdin(Stdio::null()).stdout(Stdio::piped());
     eprintln!("$ {qemu:?}");
     let start = |source| Failure::Start { command: "qemu-system-x86_64".into(), source };
     let mut child = qemu.spawn().map_err(start)?;
@@ -130,6 +138,7 @@ fn initramfs(
     let scripts = shell::root().join("dm-proc-shim/kernel/tests");
     copy(&scripts.join(script), &root.join("script.sh"))?;
     copy(module, &root.join("dmrs.ko"))?;
+    program(&proc_program()?, root)?;
     copy(Path::new("/etc/mke2fs.conf"), &root.join("etc/mke2fs.conf"))?;
     let init = root.join("init");
     fs::write(&init, INIT).map_err(io(&init))?;
@@ -145,16 +154,7 @@ fn initramfs(
         }
     }
     for name in PROGRAMS {
-        let program = shell::find(name).unwrap_or_default();
-        copy(&program, &root.join("bin").join(name))?;
-        let libraries = shell::read(shell::command("ldd", &[]).arg(&program))?;
-        for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
-            let to = root.join(library.trim_start_matches('/'));
-            if let Some(folder) = to.parent() {
-                fs::create_dir_all(folder).map_err(io(folder))?;
-            }
-            copy(Path::new(library), &to)?;
-        }
+        program(&shell::find(name).unwrap_or_default(), root)?;
     }
     modules(kernel, root)?;
 
@@ -163,6 +163,27 @@ fn initramfs(
     let mut sh = shell::command("sh", &["-c", pack]);
     shell::run(sh.arg(&archive).current_dir(root))?;
     Ok(archive)
+}
+
+/// The program that runs the scripts of all surfaces on /proc, and polls its files.
+fn proc_program() -> Result<PathBuf, Failure> {
+    let mut cargo = shell::cargo(&["build", "--package", "dm-proc-shim", "--example", "proc"]);
+    shell::run(cargo.args(["--features", "testing"]))?;
+    Ok(shell::target().join("debug/examples/proc"))
+}
+
+/// Copies a program, and the libraries that it needs.
+fn program(program: &Path, root: &Path) -> Result<(), Failure> {
+    copy(program, &root.join("bin").join(program.file_name().unwrap_or_default()))?;
+    let libraries = shell::read(shell::command("ldd", &[]).arg(program))?;
+    for library in libraries.split_whitespace().filter(|word| word.starts_with('/')) {
+        let to = root.join(library.trim_start_matches('/'));
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(io(folder))?;
+        }
+        copy(Path::new(library), &to)?;
+    }
+    Ok(())
 }
 
 /// Copies the modules, and those that they need.
