@@ -53,6 +53,7 @@ pub(super) struct Log {
     stale: Stale,
     stale_on_disk: Stale,
     stale_snapshot: Stale,
+    header: OnDisk,
     health: Health,
 }
 
@@ -80,6 +81,18 @@ enum Health {
     Good,
     /// It could not be written.
     Failed,
+}
+
+/// What the header on the device says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum OnDisk {
+    /// That it is a log of so many regions; of none, if it is no log.
+    Old(u64),
+    /// The bits of all regions are there, and so the header is to follow: a power cut must not leave
+    /// one without the other.
+    Due,
+    /// How many regions there are.
+    Current,
 }
 
 /// What a step of the log led to.
@@ -148,6 +161,7 @@ impl Log {
             stale: Stale::new(),
             stale_on_disk: Stale::new(),
             stale_snapshot: Stale::new(),
+            header: OnDisk::Old(0),
             health: Health::Unread,
         })
     }
@@ -178,7 +192,8 @@ impl Log {
 
     /// Whether nothing is on its way, nor about to be.
     pub(super) fn is_quiet(&self) -> bool {
-        self.step == Step::Idle && (self.health != Health::Good || self.written.all_ones())
+        let written = self.written.all_ones() && self.header == OnDisk::Current;
+        self.step == Step::Idle && (self.health != Health::Good || written)
     }
 
     /// Begins to read it; or, if it was read before, to write it again after a failure.
@@ -207,6 +222,7 @@ impl Log {
         self.disk.fill(true);
         self.written.fill(false);
         self.stale.clear();
+        self.header = OnDisk::Old(0);
         self.health = Health::Good;
         self.step = Step::Idle;
     }
@@ -217,7 +233,7 @@ impl Log {
         if self.image.set(region, false) {
             self.written.set(self.page_of(region), false);
         }
-        !self.disk.get(region)
+        self.header == OnDisk::Current && !self.disk.get(region)
     }
 
     /// Has a word of marks cleared: regions `64n` and following, those where `in_sync` has ones.
@@ -239,10 +255,12 @@ impl Log {
 
     /// What is to be done next.
     pub(super) fn poll(&mut self) -> Option<Action> {
-        if self.step == Step::Idle
-            && self.health == Health::Good
-            && let Found::Bit(page) | Found::NotBefore(page) = self.written.find_zero(0)
-        {
+        let at_rest = self.step == Step::Idle && self.health == Health::Good;
+        if at_rest && self.written.all_ones() && matches!(self.header, OnDisk::Old(_)) {
+            self.header = OnDisk::Due;
+            self.written.set(0, false);
+        }
+        if at_rest && let Found::Bit(page) | Found::NotBefore(page) = self.written.find_zero(0) {
             self.step = Step::Write(page);
             self.written.set(page, true);
             return Some(Action::Fill { buffer: self.buffer });
@@ -284,8 +302,11 @@ impl Log {
                 for (n, &word) in (first..).zip(snapshot.iter().skip(self.header_words(page))) {
                     self.disk.set_word(n, word);
                 }
-                if page == 0 {
+                if page == 0 && self.header != OnDisk::Old(0) {
                     self.stale_on_disk = self.stale_snapshot.clone();
+                }
+                if page == 0 && self.header == OnDisk::Due {
+                    self.header = OnDisk::Current;
                 }
                 News::Written
             }
@@ -313,7 +334,9 @@ impl Log {
                     self.stale = read_stale(bytes);
                     self.stale_on_disk = self.stale.clone();
                     self.logged = regions;
-                    self.written.fill(regions == self.image.len());
+                    let current = regions == self.image.len();
+                    self.header = if current { OnDisk::Current } else { OnDisk::Old(regions) };
+                    self.written.fill(current);
                 }
             }
         }
@@ -345,7 +368,11 @@ impl Log {
         bytes.fill(0);
         if page == 0 {
             self.stale_snapshot = self.stale.clone();
-            Header::write(bytes, self.image.len());
+            match self.header {
+                OnDisk::Old(0) => {}
+                OnDisk::Old(regions) => Header::write(bytes, regions),
+                OnDisk::Due | OnDisk::Current => Header::write(bytes, self.image.len()),
+            }
             write_stale(bytes, &self.stale);
         }
         let first = self.first_word(page);

@@ -62,7 +62,7 @@ impl MirrorMachine {
     pub(super) fn poll_sweep(&mut self, now: Time) -> Option<Action> {
         // First, since the next sweep may be due as soon as this one has ended.
         if let Step::Clear { word, good } = self.sweep.step {
-            self.clear(word, good);
+            self.clear(word, good, now);
         }
         if self.sweep.step == Step::Idle && self.is_time_to_sweep(now) {
             self.sweep.due = None;
@@ -138,7 +138,7 @@ impl MirrorMachine {
     }
 
     /// Clears the marks of regions that are in sync, and were not written since the flush began.
-    fn clear(&mut self, word: u64, good: LegSet) {
+    fn clear(&mut self, word: u64, good: LegSet, now: Time) {
         let Some(log) = &mut self.log else {
             return;
         };
@@ -158,7 +158,7 @@ impl MirrorMachine {
         log.set_stale(self.legs.name(named));
         if self.sweep.due.is_none() && self.has_marks() {
             // Their regions were written in the meantime.
-            self.sweep.due = Some(Time::default().max(self.last_request).after(DELAY));
+            self.sweep.due = Some(now.after(DELAY));
         }
     }
 
