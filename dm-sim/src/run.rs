@@ -29,7 +29,7 @@ pub struct Outcome {
 /// How many steps a run may take.
 const MOST_STEPS: u64 = 400_000;
 
-/// How many steps a change may take, unless disks stall.
+/// How many steps a change may take, and a request of a device that is not suspended.
 const MOST_DRAIN_STEPS: u64 = 20_000;
 
 impl Plan {
@@ -103,6 +103,8 @@ struct InFlight {
     work: Work,
     ticket: Ticket,
     begun: Begun,
+    /// When it began, or the device was resumed.
+    since: u64,
 }
 
 /// What the model knows of a request under way.
@@ -327,7 +329,8 @@ impl<'p> Run<'p> {
         let (at, length) = (Sector::new(work.sector), Sectors::new(work.sectors));
         let (bio, ticket) = SimBio::new(work.op, flags, at, length, data);
         open.submit(bio);
-        self.in_flight.push(InFlight { request, work, ticket, begun });
+        let since = self.tally.steps;
+        self.in_flight.push(InFlight { request, work, ticket, begun, since });
     }
 
     /// Takes note of what has ended, and of what is too much.
@@ -343,6 +346,7 @@ impl<'p> Run<'p> {
             }
         }
         self.look_at_change()?;
+        self.look_for_lost()?;
         self.look_at_memory()
     }
 
@@ -393,6 +397,21 @@ impl<'p> Run<'p> {
             };
         }
         self.end_change()
+    }
+
+    fn look_for_lost(&mut self) -> Result<(), Failure> {
+        let now = self.tally.steps;
+        let late = |flight: &InFlight| now - flight.since > MOST_DRAIN_STEPS;
+        let Some(request) = self.in_flight.first().filter(|first| late(first)).map(|f| f.request)
+        else {
+            return Ok(());
+        };
+        if self.change.is_none() && self.device().state() == State::Active {
+            return Err(Failure::Lost { request });
+        }
+        // It may be held back. Its time begins anew.
+        self.in_flight.iter_mut().for_each(|flight| flight.since = now);
+        Ok(())
     }
 
     fn look_at_memory(&self) -> Result<(), Failure> {

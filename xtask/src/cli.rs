@@ -6,6 +6,7 @@ use lexopt::prelude::*;
 
 use crate::failure::Failure;
 use crate::kernel;
+use crate::sim;
 use crate::steps::{STEPS, Step};
 
 /// What to do.
@@ -21,6 +22,8 @@ pub(crate) enum Chore {
     Kernel(kernel::Chore),
     /// Record the traces that the benchmarks replay.
     RecordTraces,
+    /// Run the simulator.
+    Sim(sim::Seeds),
     /// One benchmark, or all of them, and arguments for it.
     Bench {
         name: Option<String>,
@@ -32,6 +35,7 @@ pub(crate) fn help() -> String {
     let mut help = "\
 cargo xtask test [--only STEP[,STEP]...] [--keep-going]   every check, or only these
 cargo xtask setup                                         install what the checks need
+cargo xtask sim --seeds N [--from S]                      the simulator, for these seeds
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
 cargo xtask bench io [--long]                             our server against those of others, on the same work
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
@@ -58,6 +62,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "bench" => bench(args),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
             "trace" => trace(args),
+            "sim" => Ok(sim::parse(&mut args)?.map_or(Chore::Help, Chore::Sim)),
             other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
         },
         Some(other) => Err(other.unexpected().into()),

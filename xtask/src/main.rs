@@ -15,6 +15,7 @@ mod kernel;
 mod rust_src;
 mod setup;
 mod shell;
+mod sim;
 mod steps;
 mod trace;
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Chore::Bench { name: Some(name), args } if name == "io" => io::run(&args),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
         Chore::Kernel(chore) => kernel::run(&chore),
+        Chore::Sim(seeds) => sim::run(seeds),
         Chore::RecordTraces => trace::record(),
     });
     match done {

@@ -46,10 +46,22 @@ fn what_is_not_understood_is_refused() {
         ("test --only fmt,", "there is no step ``"),
         ("test --only lint", "there is no step `lint`"),
         ("test fmt", "unexpected argument \"fmt\""),
+        ("sim", "`sim` needs `--seeds`, the number of seeds to run"),
+        ("sim --seeds many", "cannot parse argument \"many\": invalid digit found in string"),
         ("setup now", "unexpected argument \"now\""),
     ];
     for (line, message) in REFUSED {
         assert_eq!(parse_line(line).err().as_deref(), Some(*message), "{line}");
+    }
+}
+
+#[test]
+fn the_simulator_begins_with_the_first_seed_unless_told_otherwise() {
+    for (line, from) in [("sim --seeds 7", 0), ("sim --from 3 --seeds 7", 3)] {
+        let Ok(Chore::Sim(seeds)) = parse_line(line) else {
+            panic!("refused: {line}");
+        };
+        assert_eq!(seeds, sim::Seeds { from, count: 7 });
     }
 }
 
