@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use lexopt::prelude::*;
 
 use crate::failure::Failure;
+use crate::fuzz;
 use crate::kernel;
 use crate::sim;
 use crate::steps::{STEPS, Step};
@@ -18,6 +19,8 @@ pub(crate) enum Chore {
         only: Vec<&'static Step>,
         keep_going: bool,
     },
+    /// Look for inputs that break something.
+    Fuzz(fuzz::Chore),
     /// Something with the Linux kernel module.
     Kernel(kernel::Chore),
     /// Record the traces that the benchmarks replay.
@@ -38,6 +41,7 @@ cargo xtask setup                                         install what the check
 cargo xtask sim --seeds N [--from S]                      the simulator, for these seeds
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
 cargo xtask bench io [--long]                             our server against those of others, on the same work
+cargo xtask fuzz [--seconds N] [--only TARGET[,TARGET]...]  every fuzz target in turn
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
 cargo xtask kernel bench [--kernel VERSION]               the same, and measure it there
@@ -60,6 +64,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "setup" => none_left(args, Chore::Setup),
             "test" => test(args),
             "bench" => bench(args),
+            "fuzz" => fuzz::parse(args).map(Chore::Fuzz),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
             "trace" => trace(args),
             "sim" => Ok(sim::parse(&mut args)?.map_or(Chore::Help, Chore::Sim)),

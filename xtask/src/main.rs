@@ -10,6 +10,7 @@ use failure::Failure;
 mod bare_metal;
 mod cli;
 mod failure;
+mod fuzz;
 mod io;
 mod kernel;
 mod rust_src;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
         Chore::Bench { name: Some(name), args } if name == "io" => io::run(&args),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
+        Chore::Fuzz(chore) => fuzz::run(&chore),
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::Sim(seeds) => sim::run(seeds),
         Chore::RecordTraces => trace::record(),

@@ -86,7 +86,7 @@ fn path() -> OsString {
 }
 
 /// The command as one would type it: what it sets in the environment, except the path, then the words.
-fn words(command: &Command) -> String {
+pub(crate) fn words(command: &Command) -> String {
     let set = command.get_envs().filter(|(name, _)| *name != "PATH");
     let set = set.filter_map(|(name, value)| {
         let value = value?.to_string_lossy();

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
-use crate::{bare_metal, kernel, setup, shell};
+use crate::{bare_metal, fuzz, kernel, setup, shell};
 
 /// One check: passes, or says why not.
 pub(crate) struct Step {
@@ -49,6 +49,11 @@ pub(crate) const STEPS: &[Step] = &[
         name: "bare-metal",
         what: "the no_std crates build where there is no operating system",
         run: bare_metal::run,
+    },
+    Step {
+        name: "fuzz",
+        what: "the fuzz targets find nothing in a few seconds each",
+        run: || fuzz::run(&fuzz::Chore { only: Vec::new(), seconds: 3 }),
     },
     Step {
         name: "kernel",

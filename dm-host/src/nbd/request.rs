@@ -95,6 +95,10 @@ impl Request {
 
     /// What it asks of an export with these bounds, or why that cannot be.
     pub(crate) fn action(&self, bounds: &Bounds) -> Result<Action, ErrorCode> {
+        if self.command == command::DISC {
+            // It is never answered, whatever its flags.
+            return Ok(Action::Disconnect);
+        }
         let flags = CommandFlags::from_bits(self.flags).ok_or(ErrorCode::Invalid)?;
         let allow = |allowed| {
             if (CommandFlags::FUA | allowed).contains(flags) {
@@ -121,7 +125,6 @@ impl Request {
                 allow(CommandFlags::empty())?;
                 Ok(Action::Write(self.extent_to_change(bounds)?, fua))
             }
-            command::DISC => Ok(Action::Disconnect),
             command::FLUSH => allow(CommandFlags::empty()).map(|()| Action::Flush),
             command::TRIM => {
                 allow(CommandFlags::empty())?;

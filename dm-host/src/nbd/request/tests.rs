@@ -60,6 +60,7 @@ fn actions() {
         (request(1, 0, end, 8192), &BOUNDS, Err(ErrorCode::NoSpace)),
         (request(1, 0, u64::MAX, 4096), &BOUNDS, Err(ErrorCode::NoSpace)),
         (request(2, 0, 0, 0), &TO_READ, Ok(Action::Disconnect)),
+        (request(2, 0xffff, 0, 0), &TO_READ, Ok(Action::Disconnect)),
         (request(3, 0, 9, 9), &TO_READ, Ok(Action::Flush)),
         (request(4, 0, 0, 64 * MIB), &BOUNDS, Ok(Action::Trim(extent(0, 131_072), none))),
         (request(4, 0, 0, 4096), &TO_READ, Err(ErrorCode::NotPermitted)),
