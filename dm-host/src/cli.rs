@@ -16,6 +16,7 @@ mod draw;
 mod export;
 mod failure;
 mod list;
+mod mover;
 mod output;
 mod quickstart;
 mod report;
@@ -67,6 +68,7 @@ fn run(args: Args) -> Result<(), Failure> {
         Verb::Unexport(unexport) => export::unexport(&mut connect()?, unexport),
         Verb::Message(message) => change::message(&mut connect()?, message),
         Verb::Wait(wait) => wait::run(&mut connect()?, wait),
+        Verb::Move(args) => mover::run(&dir, args),
         Verb::Draw(draw) => draw::run(&dir, draw),
         Verb::Completions(completions) => {
             let mut command = Args::command();

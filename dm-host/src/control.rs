@@ -12,7 +12,8 @@
 //! | `message <name> <bytes>` | what the target answers to `<sector> <word>...` |
 //! | `create <name> <rw or ro> <minor or -> <uuid or -> <bytes>` | nothing; with a table, all or nothing |
 //! | `load <name> <rw or ro> <bytes>` | nothing; the table is in the inactive slot |
-//! | `check <rw or ro> <bytes>` | nothing; there is no error in the table |
+//! | `check <rw or ro> <bytes>` | the table as a device prints it; there is no error in it |
+//! | `switch <name> <bytes>` | nothing; JSON asks for one table in the place of another, see `dmctl move` |
 //! | `info [<name>]` | JSON: an array of [`DeviceInfo`] |
 //! | `targets` | JSON: an array of [`TargetInfo`] |
 //! | `export <name> <queues> <bytes>` | nothing; the device is served to virtual machines on a socket of that path |
@@ -37,8 +38,10 @@ mod queries;
 mod request;
 mod serve;
 mod server;
+mod switch;
 
 pub use answer::{Class, Refusal};
 pub use client::{Client, ClientError};
 pub use info::{DeviceInfo, TableInfo, TargetInfo};
 pub use server::Server;
+pub(crate) use switch::{Legs, Proof, Switch};

@@ -9,9 +9,11 @@ pub mod daemon;
 mod diagnosis;
 mod doorbell;
 pub mod draw;
+mod durable;
 pub mod fuse;
 mod host;
 mod inbox;
+mod mirror_status;
 pub mod nbd;
 mod unix_socket;
 pub mod vhost;
@@ -21,3 +23,4 @@ pub use host::{
     BackingDevice, BlockIo, Buffer, Complete, Done, EngineChoice, EngineNameError, HostOptions,
     Mapper, StartError, UserBio, UserHost, Zeroing,
 };
+pub use mirror_status::{LegStatus, MirrorStatus};

@@ -44,7 +44,9 @@ struct MirrorTarget {
     shared: Arc<Shared>,
     machine: Option<Box<dyn Machine>>,
     extents: Vec<Extent>,
-    log: Option<DeviceId>,
+    length: Sectors,
+    /// The log's device, and how much of it the log takes.
+    log: Option<(DeviceId, Sectors)>,
     region: u64,
     sync: Sync,
     features: Features,
@@ -90,6 +92,7 @@ impl TargetType for Mirror {
 
         let mut log = None;
         let mut log_page = Sectors::new(1);
+        let mut log_extent = None;
         if let Some((word, device)) = log_args.device {
             let block = devices.logical_block(device);
             let (size, needed) = (devices.size(device), Log::size(regions, block));
@@ -99,6 +102,7 @@ impl TargetType for Mirror {
                 return Err(CtrError::at(word, reason));
             }
             log_page = Log::page(block);
+            log_extent = Some((device, needed));
             log = Some(Log::new(device, block, regions, LOG_BUFFER, LOG_JOB)?);
         }
         let shared = Arc::try_new(Shared::new(extents.len(), regions)?)?;
@@ -112,8 +116,8 @@ impl TargetType for Mirror {
             log,
             log_page,
         })?;
-        let (machine, log) = (Some(machine), log_args.device.map(|(_, device)| device));
-        Ok(try_box(MirrorTarget { shared, machine, extents, log, region, sync, features })?)
+        let (machine, log, length) = (Some(machine), log_extent, at.length());
+        Ok(try_box(MirrorTarget { shared, machine, extents, length, log, region, sync, features })?)
     }
 }
 
@@ -142,6 +146,16 @@ impl Target for MirrorTarget {
         self.machine.take()
     }
 
+    fn uses(&self, tell: &mut dyn FnMut(DeviceId, SectorRange)) {
+        let legs = self.extents.iter().map(|leg| (leg.device, leg.start, self.length));
+        let log = self.log.map(|(device, length)| (device, Sector::ZERO, length));
+        for (device, start, length) in legs.chain(log) {
+            if let Some(range) = SectorRange::new(start, length) {
+                tell(device, range);
+            }
+        }
+    }
+
     fn write_args(&self, out: &mut dyn fmt::Write, names: &dyn DeviceNames) -> fmt::Result {
         let (sync, words) = match self.sync {
             Sync::AsLogged => ("", 1u8),
@@ -150,7 +164,7 @@ impl Target for MirrorTarget {
         };
         match self.log {
             None => write!(out, "core {words} ")?,
-            Some(device) => {
+            Some((device, _)) => {
                 write!(out, "disk {} ", words.saturating_add(1))?;
                 names.write_name(device, out)?;
                 out.write_char(' ')?;
@@ -175,7 +189,7 @@ impl Target for MirrorTarget {
         self.shared.letters().try_for_each(|letter| out.write_char(letter))?;
         match self.log {
             None => out.write_str(" 1 core"),
-            Some(device) => {
+            Some((device, _)) => {
                 out.write_str(" 3 disk ")?;
                 names.write_name(device, out)?;
                 write!(out, " {}", self.shared.log_letter())

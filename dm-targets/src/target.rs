@@ -54,6 +54,12 @@ pub trait Target: Send + Sync {
         None
     }
 
+    /// Tells which sectors of its devices a target uses that [takes](Map::Take) requests, since
+    /// `map` does not; nothing by default.
+    fn uses(&self, tell: &mut dyn FnMut(DeviceId, SectorRange)) {
+        let _ = tell;
+    }
+
     /// Writes the arguments so that a line with them makes the same target again.
     fn write_args(&self, out: &mut dyn fmt::Write, names: &dyn DeviceNames) -> fmt::Result;
 

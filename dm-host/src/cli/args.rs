@@ -66,6 +66,8 @@ pub(super) enum Verb {
     Message(Message),
     /// Wait until something happens to a device
     Wait(Wait),
+    /// Move lines of a device to another disk, while it is in use
+    Move(Move),
     /// Draw a table: which sectors lie where
     Draw(Draw),
     /// Print a script that completes dmctl's words in a shell
@@ -246,6 +248,38 @@ pub(super) struct Wait {
     /// Give up after so many seconds, and exit with 1
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub(super) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(super) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Move {
+    /// The name of the device
+    pub(super) name: String,
+    /// Where its sectors go, one line behind the other: a device, and the first sector there
+    /// [default: 0]
+    #[arg(long, value_name = "DEVICE[:SECTOR]")]
+    #[arg(required_unless_present_any = ["resume", "abort"], conflicts_with_all = ["resume", "abort"])]
+    pub(super) to: Option<String>,
+    /// Move these lines of the table, counted from 1 [default: all that are linear]
+    #[arg(long, value_name = "A[-B][,...]", conflicts_with_all = ["from", "resume", "abort"])]
+    pub(super) lines: Option<String>,
+    /// Move the lines that lie on this device
+    #[arg(long, value_name = "DEVICE", conflicts_with_all = ["resume", "abort"])]
+    pub(super) from: Option<String>,
+    /// Copy at most so many megabytes a second; 0 for no limit
+    #[arg(long, value_name = "MB/s")]
+    pub(super) limit: Option<u64>,
+    /// Where the move is recorded [default: where the daemon has its sockets, which is often lost
+    /// when the machine starts anew]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) state: Option<PathBuf>,
+    /// Go on with a move that was ended before it was over
+    #[arg(long, conflicts_with = "abort")]
+    pub(super) resume: bool,
+    /// Give up a move that was ended before it was over; lines that were moved stay where they are
+    #[arg(long)]
+    pub(super) abort: bool,
     #[command(flatten)]
     pub(super) output: Output,
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::mover::MoveError;
 use super::output::complain;
 use crate::control::ClientError;
 use crate::daemon::DaemonError;
@@ -20,6 +21,8 @@ pub(super) enum Failure {
     Device { name: String, why: ClientError },
     #[error(transparent)]
     Client(#[from] ClientError),
+    #[error(transparent)]
+    Move(#[from] MoveError),
     #[error(transparent)]
     Daemon(#[from] DaemonError),
 }

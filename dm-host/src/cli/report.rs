@@ -6,6 +6,7 @@ use super::args::{Report, Table};
 use super::change::{ask_about, name_word, of};
 use super::failure::Failure;
 use super::output::{print, print_json};
+use crate::MirrorStatus;
 use crate::control::{Client, ClientError, DeviceInfo};
 
 /// What `table --json` and `status --json` print, for each device.
@@ -23,6 +24,9 @@ struct Line {
     target: String,
     /// The arguments, or the condition.
     text: String,
+    /// The condition of a mirror.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mirror: Option<MirrorStatus>,
 }
 
 pub(super) fn table(client: &mut Client, args: &Table) -> Result<(), Failure> {
@@ -31,8 +35,10 @@ pub(super) fn table(client: &mut Client, args: &Table) -> Result<(), Failure> {
 }
 
 pub(super) fn status(client: &mut Client, args: &Report) -> Result<(), Failure> {
-    print_files(client, args, "status")
+    print_files(client, args, STATUS)
 }
+
+const STATUS: &str = "status";
 
 /// Prints a file of each device; with the name before each line, unless one device was asked for.
 fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Failure> {
@@ -49,7 +55,7 @@ fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Fai
             text => text.map_err(of(name))?,
         };
         if args.output.json {
-            let lines = text.lines().filter_map(Line::parse).collect();
+            let lines = text.lines().filter_map(|line| Line::parse(line, file)).collect();
             reports.push(Lines { name: name.clone(), lines });
         } else if args.names.len() == 1 {
             out = text;
@@ -61,14 +67,19 @@ fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Fai
 }
 
 impl Line {
-    fn parse(line: &str) -> Option<Line> {
+    fn parse(line: &str, file: &str) -> Option<Line> {
         let mut words = line.splitn(4, ' ');
-        Some(Line {
+        let mut line = Line {
             start: words.next()?.parse().ok()?,
             length: words.next()?.parse().ok()?,
             target: words.next()?.into(),
             text: words.next().unwrap_or_default().into(),
-        })
+            mirror: None,
+        };
+        if file == STATUS && line.target == "mirror" {
+            line.mirror = MirrorStatus::parse(&line.text);
+        }
+        Some(line)
     }
 }
 

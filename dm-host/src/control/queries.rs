@@ -1,7 +1,7 @@
 //! What requests ask of the device mapper.
 
 use dm_core::table_text::{Args, Position};
-use dm_core::{LoadDeviceError, MappedDevice, Mode, OutOfMemory, Sector};
+use dm_core::{LoadDeviceError, MappedDevice, Mode, OutOfMemory, Sector, Table};
 use dm_proc_shim::{Cause, Errno};
 
 use super::answer::{Refusal, Refused};
@@ -49,6 +49,14 @@ pub(super) fn refused(why: LoadDeviceError, refusal: &Refusal) -> Refused {
         LoadDeviceError::Refused(_) => Refused::table(refusal),
         other => caused_by(other),
     }
+}
+
+/// A table as a device that has it prints it.
+pub(super) fn table_text(table: &Table<UserHost>) -> String {
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = table.write_table(&mut text);
+    text
 }
 
 pub(super) fn info(mapper: &Mapper, name: Option<&str>) -> Answer {

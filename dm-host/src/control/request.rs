@@ -15,6 +15,7 @@ pub(super) enum Request {
     Create { new: Box<NewDevice>, bytes: u64 },
     Load { name: String, mode: Mode, bytes: u64 },
     Check { mode: Mode, bytes: u64 },
+    Switch { name: String, bytes: u64 },
     Info { name: Option<String> },
     Targets,
     Export { name: String, queues: u64, bytes: u64 },
@@ -62,6 +63,9 @@ impl Request {
                 bytes: words.bytes()?,
             },
             "check" => Request::Check { mode: words.mode()?, bytes: words.bytes()? },
+            "switch" => {
+                Request::Switch { name: words.next("a name")?.into(), bytes: words.bytes()? }
+            }
             "info" => Request::Info { name: words.0.next().map(str::to_owned) },
             "targets" => Request::Targets,
             "export" => Request::Export {
@@ -71,8 +75,8 @@ impl Request {
             },
             "unexport" => Request::Unexport { bytes: words.bytes()? },
             _ => {
-                let known = "read, write, wait, message, create, load, check, info, targets, \
-                             export, unexport";
+                let known = "read, write, wait, message, create, load, check, switch, info, \
+                             targets, export, unexport";
                 return Err(Refused::request(format!(
                     "unknown request `{}`; known are {known}",
                     verb.escape_debug()

@@ -12,9 +12,10 @@ use dm_proc_shim::{Cause, Errno, File, Interrupted, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::answer::{Refusal, Refused, send};
-use super::queries::{caused_by, find, info, load, message, refused, targets};
+use super::queries::{caused_by, find, info, load, message, refused, table_text, targets};
 use super::request::{MAX_LINE, NewDevice, Request};
 use super::server::Shared;
+use super::switch::switch;
 use crate::UserHost;
 
 /// How often somebody who waits looks whether the client is still there.
@@ -83,7 +84,14 @@ impl Connection<'_> {
                 let table = self.bytes(bytes)?;
                 let mut refusal = Refusal::default();
                 let checked = mapper.check(&table, mode, &mut |error| refusal.add(&error));
-                checked.map_err(|why| refused(why, &refusal)).map(|_| String::new())
+                checked.map_err(|why| refused(why, &refusal)).map(|table| table_text(&table))
+            }
+            Request::Switch { name, bytes } => {
+                let wanted = self.bytes(bytes)?;
+                let device = find(mapper, &name);
+                let wanted = serde_json::from_slice(&wanted)
+                    .map_err(|why| Refused::request(format!("expected a switch: {why}")));
+                device.and_then(|device| switch(mapper, &device, &wanted?))
             }
             Request::Info { name } => info(mapper, name.as_deref()),
             Request::Targets => targets(mapper),

@@ -1,5 +1,7 @@
 //! Which sectors of a table lie where.
 
+use std::collections::BTreeSet;
+
 use dm_core::targets::{DeviceId, DeviceNames};
 use dm_core::{SectorRange, Sectors, Table};
 
@@ -28,7 +30,8 @@ pub struct LineLayout {
     pub args: String,
     /// What becomes of its sectors, if not all of them lie on devices.
     pub kind: Kind,
-    /// The first pieces that it cuts its sectors into, in order.
+    /// The first pieces that it cuts its sectors into, in order; none where each of its sectors
+    /// may lie on several devices.
     pub pieces: Vec<Piece>,
     /// Where on devices it lies.
     pub extents: Vec<Extent>,
@@ -74,6 +77,13 @@ pub struct DeviceLayout {
     pub size: Option<Sectors>,
     /// The sector behind the last that is in use.
     pub used_end: u64,
+}
+
+impl LineLayout {
+    /// The devices that it lies on.
+    pub(super) fn devices(&self) -> BTreeSet<usize> {
+        self.extents.iter().map(|extent| extent.device).collect()
+    }
 }
 
 impl Layout {

@@ -46,6 +46,10 @@ pub(super) fn probe(target: &dyn Target, length: Sectors, budget: usize) -> Foun
             at += found.ask(target, at, length, false);
         }
     }
+    target.uses(&mut |device, range| {
+        let (start, end) = (range.start().get(), range.end().get());
+        found.extents.push(Extent { device: device.0 as usize, start, end });
+    });
     found.extents.sort_by_key(|extent| (extent.device, extent.start));
     found
 }
@@ -66,7 +70,8 @@ impl Found {
                 self.add(extent, in_order);
                 (Some(extent.device), sectors)
             }
-            Map::Take { sectors } => (None, sectors.get().clamp(1, length - at)),
+            // Where they lie, it tells of all its sectors at once.
+            Map::Take { .. } => return length - at,
             Map::Zeros => {
                 self.kind = Kind::Zeros;
                 (None, length - at)

@@ -8,7 +8,7 @@ use dm_core::Sectors;
 use super::bar::{columns, widths};
 use super::palette::of_line;
 use super::segments::{Segment, of_device, of_table};
-use super::{Kind, Layout, Size};
+use super::{Kind, Layout, LineLayout, Size};
 
 /// How many devices are drawn, and how many lines are listed, at most.
 const DEVICES: usize = 16;
@@ -69,12 +69,19 @@ fn pattern(layout: &Layout, segment: &Segment) -> Vec<String> {
     match line.kind {
         Kind::Zeros => vec!["zeros".into()],
         Kind::Failing => vec!["errors".into()],
+        Kind::Stored if line.pieces.is_empty() => vec![together(line)],
         Kind::Stored => line
             .pieces
             .iter()
             .map(|piece| piece.device.map_or_else(|| "-".into(), letter))
             .collect(),
     }
+}
+
+/// The letters of the devices that all of a line lies on.
+pub(super) fn together(line: &LineLayout) -> String {
+    let letters: Vec<String> = line.devices().into_iter().map(letter).collect();
+    letters.join("+")
 }
 
 /// One device as a bar of two rows, framed, with sector numbers below.

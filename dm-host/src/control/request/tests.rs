@@ -29,7 +29,7 @@ fn what_is_no_request_is_told_apart() {
         (
             "reed foo",
             "unknown request `reed`; known are read, write, wait, message, create, load, check, \
-             info, targets, export, unexport",
+             switch, info, targets, export, unexport",
         ),
         ("read", "expected a path, found the end of the line"),
         ("read a b", "expected the end of the line, found `b`"),

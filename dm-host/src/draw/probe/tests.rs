@@ -50,3 +50,16 @@ fn what_lies_nowhere_has_no_extents() {
         assert_eq!((line.kind, extents(&line)), (kind, vec![]));
     }
 }
+
+#[test]
+fn a_mirror_lies_on_its_legs_and_on_its_log() {
+    let line = lay_out("0 2000 mirror disk 2 /none/log 64 2 /none/a 5 /none/b 2500\n");
+    assert_eq!(extents(&line), [(0, 0, 3), (1, 5, 2005), (2, 2500, 4500)]);
+    assert_eq!((line.kind, line.pieces), (Kind::Stored, vec![]));
+}
+
+#[test]
+fn legs_that_touch_each_other_stay_apart() {
+    let line = lay_out("0 100 mirror core 1 8 2 /none/a 0 /none/a 100\n");
+    assert_eq!(extents(&line), [(0, 0, 100), (0, 100, 200)]);
+}

@@ -6,7 +6,7 @@ use super::text::{FAINT, INK, Text};
 use crate::draw::bar::{columns, widths};
 use crate::draw::palette::{FREE, Rgb, of_line};
 use crate::draw::segments::Segment;
-use crate::draw::terminal::letter;
+use crate::draw::terminal::{letter, together};
 use crate::draw::{Kind, Layout};
 
 /// The height of a bar.
@@ -119,11 +119,15 @@ impl<'l> Bar<'l> {
         for (segment, &(x, width)) in self.segments.iter().zip(boxes) {
             let line = &self.layout.lines[segment.line().unwrap_or(0)];
             let (y, height) = (self.y + BAR - 14, 14);
-            if line.kind != Kind::Stored {
-                let what = if line.kind == Kind::Zeros { "zeros" } else { "errors" };
+            let all = match line.kind {
+                Kind::Zeros => Some("zeros".to_owned()),
+                Kind::Failing => Some("errors".to_owned()),
+                Kind::Stored => line.pieces.is_empty().then(|| together(line)),
+            };
+            if let Some(all) = all {
                 if width > 48 {
                     let (x, y) = (x + width / 2, y + 10);
-                    Text { x, y, size: 10, anchor: "middle", fill: FAINT }.write(out, what)?;
+                    Text { x, y, size: 10, anchor: "middle", fill: FAINT }.write(out, &all)?;
                 }
                 continue;
             }
