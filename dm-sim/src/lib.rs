@@ -1,8 +1,12 @@
-//! A simulated host for `dm-core`: disks in memory, and completions in the order a test chooses.
+//! A simulated host for `dm-core`: faulty disks, power cuts, a clock, and seeds that decide what
+//! happens.
 //!
 //! For testing target types, and anything else that runs on a device mapper, without devices,
-//! threads or time. Requests that reach a disk wait there until the test [completes](Sim::complete)
-//! them, one by one in any order, or all of them.
+//! threads or time. Depend on it from tests. There are two ways to use it.
+//!
+//! **Step by step**, with a [`Sim`]. Requests that reach a disk wait there until the test
+//! [completes](Sim::complete) them, one by one in any order, or all of them; the clock stands still
+//! until it is [moved](Sim::advance).
 //!
 //! ```
 //! use dm_sim::{Sim, load};
@@ -17,6 +21,33 @@
 //! assert_eq!(write.result(), Some(Ok(())));
 //! assert_eq!(sim.disk("a").sectors(28, 1), vec![7; 512]);
 //! ```
+//!
+//! **By seeds**, with a [`Plan`]. It says what is asked of a device and what goes wrong meanwhile:
+//! [faults](Fault), stalls, disks that go away, [power cuts](Act::CutPower), suspends, tables that
+//! replace one another. A run of it picks from a seed what happens next, request by request, and a
+//! plain model of a disk tells whether what comes back is what it may be. What is checked is said
+//! with [`Promises`]. A run that fails is told with its seed, and [made small](shrink).
+//!
+//! ```
+//! use dm_sim::{Act, Plan, Random, campaign};
+//!
+//! fn plan(seed: u64) -> Plan {
+//!     let mut random = Random::new(seed);
+//!     let mut plan = Plan::new("one disk", random.number(), 50, "0 50 linear a 25");
+//!     let disk = plan.add_disk("a", 100);
+//!     plan.add_requests(40, &mut random);
+//!     plan.add_fault(disk, &mut random);
+//!     plan.add(&mut random, 100, Act::CutPower);
+//!     plan
+//! }
+//!
+//! let report = campaign(0..20, 1, &plan, &|_| {});
+//! assert!(report.found.is_none(), "{}", report.found.unwrap());
+//! assert_eq!(report.tally.cuts, 20);
+//! ```
+//!
+//! `examples/own_target.rs` tests a target type of one's own like this. The built-in types are tested
+//! by the [`scenarios`].
 #![forbid(unsafe_code)]
 
 mod bio;
