@@ -196,3 +196,6 @@ pub fn bind(mapper: &DeviceMapper<IdleHost>, device: &MappedDevice<IdleHost>, ta
     mapper.load(device, table.as_bytes(), Mode::ReadWrite, &mut refused).expect("a good table");
     assert!(device.resume().expect("a table to bind").is_done());
 }
+
+#[cfg(test)]
+mod tests;

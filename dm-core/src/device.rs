@@ -9,6 +9,7 @@ use lock_api::{Mutex, MutexGuard};
 
 use crate::{DeviceName, Host, Minor, Open, OpenDeviceError, Table, Uuid};
 
+mod batch;
 mod requests;
 mod transitions;
 

@@ -22,6 +22,14 @@ impl<H: Host> Open<H> {
         self.device.submit(bio);
     }
 
+    /// Starts many requests, in their order; each as if it were submitted by itself.
+    ///
+    /// In a large table, where they go is looked up side by side, so that one does not wait for the
+    /// other's cache misses.
+    pub fn submit_all(&self, bios: impl IntoIterator<Item = H::Bio>) {
+        self.device.submit_all(bios);
+    }
+
     /// How long the live table is; none without one.
     pub fn size(&self) -> Sectors {
         self.live(|table| table.size()).unwrap_or(Sectors::ZERO)

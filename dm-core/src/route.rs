@@ -2,7 +2,7 @@
 
 use dm_sync::{Arc, Entered, Pass};
 use dm_table::{Sector, SectorRange, Sectors};
-use dm_targets::{BioOp, DeviceId, IoError, Map, Op, Request};
+use dm_targets::{BioOp, DeviceId, IoError, Map, Op, Request, Target};
 
 use crate::pump::Pump;
 use crate::table::{Backing, TableDevice};
@@ -86,7 +86,7 @@ impl<H: Host> Flushed<'_, H> {
 }
 
 /// Where the first sectors of a request go.
-enum Step<'t, H: Host> {
+pub(crate) enum Step<'t, H: Host> {
     To { device: &'t TableDevice<H>, sector: Sector, sectors: Sectors },
     Take { pump: &'t Pump<H>, at: Sector, sectors: Sectors },
     Zeros { sectors: Sectors },
@@ -96,7 +96,7 @@ enum Step<'t, H: Host> {
 impl<H: Host> Table<H> {
     /// Why a request can be carried out nowhere.
     #[inline]
-    fn refuse(&self, op: Op, bio: &H::Bio) -> Option<IoError> {
+    pub(crate) fn refuse(&self, op: Op, bio: &H::Bio) -> Option<IoError> {
         if op.is_write() && self.mode() == Mode::ReadOnly {
             return Some(IoError::ReadOnly);
         }
@@ -114,9 +114,22 @@ impl<H: Host> Table<H> {
     /// What becomes of the first of `sectors` from `sector` on; at least one of them.
     #[inline]
     fn step(&self, op: Op, sector: Sector, sectors: Sectors) -> Step<'_, H> {
-        let Some((target, range)) = self.line_at(sector) else {
-            return Step::Fail { error: IoError::OutOfRange, sectors };
-        };
+        match self.line_at(sector) {
+            Some((target, range)) => self.step_in(target, range, op, sector, sectors),
+            None => Step::Fail { error: IoError::OutOfRange, sectors },
+        }
+    }
+
+    /// The same, where the line is known: its target, and its sectors.
+    #[inline]
+    pub(crate) fn step_in(
+        &self,
+        target: &dyn Target,
+        range: SectorRange,
+        op: Op,
+        sector: Sector,
+        sectors: Sectors,
+    ) -> Step<'_, H> {
         let at = sector.distance_from(range.start()).unwrap_or(Sectors::ZERO);
         let room = range.length().saturating_sub(at);
         let request = Request { op, at: Sector::new(at.get()), sectors: sectors.min(room) };
@@ -148,7 +161,7 @@ impl<H: Host> Table<H> {
 }
 
 impl<H: Host> Step<'_, H> {
-    fn sectors(&self) -> Sectors {
+    pub(crate) fn sectors(&self) -> Sectors {
         match *self {
             Step::To { sectors, .. }
             | Step::Take { sectors, .. }

@@ -203,7 +203,7 @@ impl<H: Host> Table<H> {
     }
 
     #[inline]
-    fn range(&self, line: usize) -> Option<SectorRange> {
+    pub(crate) fn range(&self, line: usize) -> Option<SectorRange> {
         let (first, last) = self.index.line(line)?;
         let length = last.checked_sub(first)?.checked_add(1)?;
         SectorRange::new(Sector::new(first), Sectors::new(length))

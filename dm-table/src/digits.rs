@@ -13,6 +13,13 @@ const POWERS: [u64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_
 pub(crate) fn leading(text: &[u8]) -> Option<(u64, usize)> {
     let mut number = 0u64;
     let mut length = 0;
+    // The first eight are most often all, and then there is nothing to multiply.
+    if let Some(eight) = swar::eight(text, 0) {
+        (number, length) = swar::digits(eight);
+        if length < 8 {
+            return Some((number, length));
+        }
+    }
     while let Some(eight) = swar::eight(text, length) {
         let (part, digits) = swar::digits(eight);
         number = number.checked_mul(*POWERS.get(digits)?)?.checked_add(part)?;

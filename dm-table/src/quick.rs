@@ -53,7 +53,7 @@ fn word_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The first line feed from `start` on, if there is only ASCII without NUL and backslash before it.
-#[inline]
+#[inline(always)]
 #[expect(
     clippy::arithmetic_side_effects,
     reason = "offsets into the text: as many bytes were there"
