@@ -22,6 +22,7 @@ mod quickstart;
 mod report;
 mod serve;
 mod source;
+mod top;
 mod tree;
 mod wait;
 
@@ -60,6 +61,8 @@ fn run(args: Args) -> Result<(), Failure> {
         Verb::Rename(rename) => change::rename(&mut connect()?, rename),
         Verb::Table(table) => report::table(&mut connect()?, table),
         Verb::Status(report) => report::status(&mut connect()?, report),
+        Verb::Top(top) => top::run(&mut connect()?, top),
+        Verb::Metrics => output::print(&connect()?.ask("metrics")?),
         Verb::Info(report) => report::info(&mut connect()?, report),
         Verb::Ls(ls) => list::ls(&mut connect()?, ls),
         Verb::Targets(targets) => list::targets(&dir, targets),

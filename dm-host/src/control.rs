@@ -16,6 +16,8 @@
 //! | `switch <name> <bytes>` | nothing; JSON asks for one table in the place of another, see `dmctl move` |
 //! | `info [<name>]` | JSON: an array of [`DeviceInfo`] |
 //! | `targets` | JSON: an array of [`TargetInfo`] |
+//! | `figures [<name>]` | JSON: an array of [`DeviceFigures`](crate::DeviceFigures) |
+//! | `metrics` | the same of all devices, as the text that Prometheus reads |
 //! | `export <name> <queues> <bytes>` | nothing; the device is served to virtual machines on a socket of that path |
 //! | `unexport <bytes>` | nothing; it no longer is, on a socket of that path |
 //!
@@ -34,6 +36,7 @@
 mod answer;
 mod client;
 mod info;
+mod prometheus;
 mod queries;
 mod request;
 mod serve;

@@ -19,6 +19,7 @@ mod buffer;
 mod catalog;
 mod claim;
 mod engine;
+mod figures;
 mod geometry;
 mod job;
 mod local_ring;
@@ -34,6 +35,8 @@ pub use block_io::BlockIo;
 pub use buffer::Buffer;
 pub(crate) use buffer::BufferPool;
 pub use engine::{EngineChoice, EngineNameError};
+pub(crate) use figures::Counter;
+pub use figures::{DeviceFigures, Figures};
 pub(crate) use local_ring::LocalRing;
 
 use catalog::Catalog;
@@ -88,6 +91,7 @@ pub struct UserHost {
     engine: Engine,
     catalog: Catalog,
     notifier: Arc<Notifier>,
+    figures: Arc<figures::Registry>,
     lanes: usize,
     /// Where its clock begins.
     started: Instant,
@@ -102,10 +106,12 @@ impl UserHost {
             engine: Engine::new(options.engine, lanes).map_err(StartError::NoEngine)?,
             catalog: Catalog::default(),
             notifier: notifier.clone(),
+            figures: Arc::default(),
             lanes,
             started: Instant::now(),
         };
         let mapper = Arc::new(DeviceMapper::new(host, registry)?);
+        UserHost::forget_figures(&mapper);
         let weak = Arc::downgrade(&mapper);
         let settle = move || notifier.settle_devices(&weak);
         let thread = std::thread::Builder::new().name("dm-settle".into()).spawn(settle);

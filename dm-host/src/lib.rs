@@ -20,7 +20,7 @@ pub mod vhost;
 
 pub use diagnosis::Diagnosis;
 pub use host::{
-    BackingDevice, BlockIo, Buffer, Complete, Done, EngineChoice, EngineNameError, HostOptions,
-    Mapper, StartError, UserBio, UserHost, Zeroing,
+    BackingDevice, BlockIo, Buffer, Complete, DeviceFigures, Done, EngineChoice, EngineNameError,
+    Figures, HostOptions, Mapper, StartError, UserBio, UserHost, Zeroing,
 };
 pub use mirror_status::{LegStatus, MirrorStatus};

@@ -50,6 +50,10 @@ pub(super) enum Verb {
     Table(Table),
     /// Print the state of each target
     Status(Report),
+    /// Show what is asked of devices, again and again
+    Top(Top),
+    /// Print the figures of all devices, as Prometheus reads them
+    Metrics,
     /// Print what there is to know about devices
     Info(Report),
     /// List the devices
@@ -202,6 +206,19 @@ pub(super) struct Report {
     pub(super) names: Vec<String>,
     #[command(flatten)]
     pub(super) output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Top {
+    /// The names of the devices [default: all]
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+    /// How many seconds lie between two looks
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub(super) interval: Duration,
+    /// How often to look [default: until interrupted]
+    #[arg(long)]
+    pub(super) count: Option<u32>,
 }
 
 #[derive(Debug, clap::Args)]

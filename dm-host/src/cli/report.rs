@@ -6,7 +6,8 @@ use super::args::{Report, Table};
 use super::change::{ask_about, name_word, of};
 use super::failure::Failure;
 use super::output::{print, print_json};
-use crate::MirrorStatus;
+use super::top::figures;
+use crate::{Figures, MirrorStatus};
 use crate::control::{Client, ClientError, DeviceInfo};
 
 /// What `table --json` and `status --json` print, for each device.
@@ -14,6 +15,9 @@ use crate::control::{Client, ClientError, DeviceInfo};
 struct Lines {
     name: String,
     lines: Vec<Line>,
+    /// What was asked of all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figures: Option<Figures>,
 }
 
 /// A line of a table, or of a status.
@@ -27,6 +31,9 @@ struct Line {
     /// The condition of a mirror.
     #[serde(skip_serializing_if = "Option::is_none")]
     mirror: Option<MirrorStatus>,
+    /// What was asked of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    figures: Option<Figures>,
 }
 
 pub(super) fn table(client: &mut Client, args: &Table) -> Result<(), Failure> {
@@ -56,14 +63,35 @@ fn print_files(client: &mut Client, args: &Report, file: &str) -> Result<(), Fai
         };
         if args.output.json {
             let lines = text.lines().filter_map(|line| Line::parse(line, file)).collect();
-            reports.push(Lines { name: name.clone(), lines });
+            reports.push(Lines { name: name.clone(), lines, figures: None });
         } else if args.names.len() == 1 {
             out = text;
         } else {
             out.extend(text.lines().flat_map(|line| [name, ": ", line, "\n"]));
         }
     }
-    if args.output.json { print_json(&reports) } else { print(&out) }
+    if !args.output.json {
+        return print(&out);
+    }
+    if file == STATUS {
+        add_figures(client, &mut reports)?;
+    }
+    print_json(&reports)
+}
+
+/// Adds what was asked of each device and line.
+fn add_figures(client: &mut Client, reports: &mut [Lines]) -> Result<(), Failure> {
+    let all = figures(client, &[])?;
+    for report in reports {
+        let Some(found) = all.iter().find(|found| found.name == report.name) else {
+            continue;
+        };
+        report.figures = Some(found.device.clone());
+        for (line, figures) in report.lines.iter_mut().zip(&found.lines) {
+            line.figures = Some(figures.clone());
+        }
+    }
+    Ok(())
 }
 
 impl Line {
@@ -75,6 +103,7 @@ impl Line {
             target: words.next()?.into(),
             text: words.next().unwrap_or_default().into(),
             mirror: None,
+            figures: None,
         };
         if file == STATUS && line.target == "mirror" {
             line.mirror = MirrorStatus::parse(&line.text);

@@ -6,7 +6,8 @@ use dm_proc_shim::{Cause, Errno};
 
 use super::answer::{Refusal, Refused};
 use super::info::{DeviceInfo, TargetInfo};
-use crate::{Mapper, UserHost};
+use super::prometheus;
+use crate::{DeviceFigures, Mapper, UserHost};
 
 type Answer = Result<String, Refused>;
 
@@ -60,12 +61,31 @@ pub(super) fn table_text(table: &Table<UserHost>) -> String {
 }
 
 pub(super) fn info(mapper: &Mapper, name: Option<&str>) -> Answer {
-    let devices = match name {
-        Some(name) => vec![find(mapper, name)?],
-        None => mapper.list().map_err(|OutOfMemory| caused_by(Cause::OutOfMemory))?,
-    };
+    let devices = devices(mapper, name)?;
     let devices: Vec<DeviceInfo> = devices.iter().map(DeviceInfo::of).collect();
     Ok(json(&devices))
+}
+
+/// What was counted for the device of that name, or for all.
+pub(super) fn figures(mapper: &Mapper, name: Option<&str>) -> Answer {
+    Ok(json(&figures_of(mapper, name)?))
+}
+
+/// The same for all, as Prometheus reads it.
+pub(super) fn metrics(mapper: &Mapper) -> Answer {
+    Ok(prometheus::page(&figures_of(mapper, None)?))
+}
+
+fn figures_of(mapper: &Mapper, name: Option<&str>) -> Result<Vec<DeviceFigures>, Refused> {
+    let devices = devices(mapper, name)?;
+    Ok(devices.iter().map(|device| mapper.host().figures(device)).collect())
+}
+
+fn devices(mapper: &Mapper, name: Option<&str>) -> Result<Vec<MappedDevice<UserHost>>, Refused> {
+    match name {
+        Some(name) => Ok(vec![find(mapper, name)?]),
+        None => mapper.list().map_err(|OutOfMemory| caused_by(Cause::OutOfMemory)),
+    }
 }
 
 pub(super) fn targets(mapper: &Mapper) -> Answer {

@@ -18,6 +18,8 @@ pub(super) enum Request {
     Switch { name: String, bytes: u64 },
     Info { name: Option<String> },
     Targets,
+    Figures { name: Option<String> },
+    Metrics,
     Export { name: String, queues: u64, bytes: u64 },
     Unexport { bytes: u64 },
 }
@@ -68,6 +70,8 @@ impl Request {
             }
             "info" => Request::Info { name: words.0.next().map(str::to_owned) },
             "targets" => Request::Targets,
+            "figures" => Request::Figures { name: words.0.next().map(str::to_owned) },
+            "metrics" => Request::Metrics,
             "export" => Request::Export {
                 name: words.next("a name")?.into(),
                 queues: words.number("a number of queues")?,
@@ -76,7 +80,7 @@ impl Request {
             "unexport" => Request::Unexport { bytes: words.bytes()? },
             _ => {
                 let known = "read, write, wait, message, create, load, check, switch, info, \
-                             targets, export, unexport";
+                             targets, figures, metrics, export, unexport";
                 return Err(Refused::request(format!(
                     "unknown request `{}`; known are {known}",
                     verb.escape_debug()

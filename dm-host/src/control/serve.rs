@@ -12,7 +12,9 @@ use dm_proc_shim::{Cause, Errno, File, Interrupted, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::answer::{Refusal, Refused, send};
-use super::queries::{caused_by, find, info, load, message, refused, table_text, targets};
+use super::queries::{
+    caused_by, figures, find, info, load, message, metrics, refused, table_text, targets,
+};
 use super::request::{MAX_LINE, NewDevice, Request};
 use super::server::Shared;
 use super::switch::switch;
@@ -95,6 +97,8 @@ impl Connection<'_> {
             }
             Request::Info { name } => info(mapper, name.as_deref()),
             Request::Targets => targets(mapper),
+            Request::Figures { name } => figures(mapper, name.as_deref()),
+            Request::Metrics => metrics(mapper),
             Request::Export { name, queues, bytes } => {
                 let path = self.bytes(bytes)?;
                 self.export(&name, queues, &path)

@@ -19,8 +19,8 @@ pub(super) struct Data {
 }
 
 impl Data {
-    pub(super) fn new(open: Open<UserHost>, record: Option<Record>) -> Data {
-        Data { io: BlockIo::new(open), record }
+    pub(super) fn new(open: Open<UserHost>, host: &UserHost, record: Option<Record>) -> Data {
+        Data { io: BlockIo::counted(open, host), record }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -52,7 +52,7 @@ impl Data {
             Ok(()) => reply.data(&done.buffer),
             Err(why) => reply.error(error::of_io(why)),
         });
-        self.io.open().submit(UserBio::read(sector(offset), buffer, 0, then));
+        self.io.submit(UserBio::read(sector(offset), buffer, 0, then));
     }
 
     pub(super) fn write(self: Arc<Self>, offset: u64, bytes: &[u8], reply: ReplyWrite) {
@@ -82,14 +82,14 @@ impl Data {
             Ok(()) => reply.written(done.buffer.len() as u32),
             Err(why) => reply.error(error::of_io(why)),
         });
-        self.io.open().submit(UserBio::write(sector(offset), buffer, 0, then));
+        self.io.submit(UserBio::write(sector(offset), buffer, 0, then));
     }
 
     /// Makes what was written last, on every device underneath.
     pub(super) fn sync(&self, reply: ReplyEmpty) {
         self.note(Asked::Flush, 0, 0);
         let then = once(reply, |reply: ReplyEmpty, done| answer(reply, done.result));
-        self.io.open().submit(UserBio::flush(0, then));
+        self.io.submit(UserBio::flush(0, then));
     }
 
     /// Makes a range read as zeros, and gives its place up unless it shall be kept.

@@ -100,7 +100,11 @@ impl ControlFilesystem {
                         if is_writer && open.mode() == Mode::ReadOnly {
                             return Err(Errno::EROFS);
                         }
-                        return Ok(Handle::Data(Arc::new(Data::new(open, self.record.clone()))));
+                        return Ok(Handle::Data(Arc::new(Data::new(
+                            open,
+                            self.mapper.host(),
+                            self.record.clone(),
+                        ))));
                     }
                 }
             }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::UserHost;
 use super::backing::{BackingDevice, BackingFile};
 use super::buffer::Buffer;
+use super::figures::Counted;
 use request::{Request, Share, Then};
 
 mod request;
@@ -120,6 +121,14 @@ impl UserBio {
         self
     }
 
+    /// The same request, counted. Changes nothing once it has been split.
+    pub(crate) fn with_counted(mut self, counted: Counted) -> UserBio {
+        if let Some(request) = self.request.get_mut() {
+            request.counted = Some(counted);
+        }
+        self
+    }
+
     fn new(
         op: BioOp,
         sector: Sector,
@@ -155,6 +164,7 @@ impl UserBio {
             error: Mutex::new(None),
             tag,
             then,
+            counted: None,
         };
         UserBio {
             request: Share::new(request),

@@ -6,7 +6,7 @@ use dm_core::table_text::SECTOR_SIZE;
 use dm_core::{BioFlags, IoError, Open, OutOfMemory, Sector, Sectors};
 use parking_lot::{Condvar, Mutex};
 
-use super::{Buffer, Complete, Done, UserBio, UserHost, Zeroing};
+use super::{Buffer, Complete, Counter, Done, UserBio, UserHost, Zeroing};
 
 /// An open mapped device that is read and written like a file, at any byte.
 ///
@@ -16,12 +16,20 @@ pub struct BlockIo {
     open: Open<UserHost>,
     /// Held while blocks are read, changed in part, and written back.
     ragged: Mutex<()>,
+    /// None: nobody counts its requests.
+    counter: Option<Mutex<Counter>>,
 }
 
 impl BlockIo {
     /// Reads and writes through `open`.
     pub fn new(open: Open<UserHost>) -> BlockIo {
-        BlockIo { open, ragged: Mutex::new(()) }
+        BlockIo { open, ragged: Mutex::new(()), counter: None }
+    }
+
+    /// The same, with its requests in the figures of the device.
+    pub(crate) fn counted(open: Open<UserHost>, host: &UserHost) -> BlockIo {
+        let counter = Some(Mutex::new(host.counter(&open)));
+        BlockIo { open, ragged: Mutex::new(()), counter }
     }
 
     /// The open device.
@@ -150,10 +158,19 @@ impl BlockIo {
         self.open.limits().logical_block.bytes().unwrap_or(SECTOR_SIZE).max(SECTOR_SIZE)
     }
 
+    /// Submits a request.
+    pub(crate) fn submit(&self, bio: UserBio) {
+        let bio = match &self.counter {
+            Some(counter) => counter.lock().count(&self.open, bio),
+            None => bio,
+        };
+        self.open.submit(bio);
+    }
+
     /// Submits a request and waits for it.
     fn run(&self, request: impl FnOnce(Arc<dyn Complete>) -> UserBio) -> Result<Buffer, IoError> {
         let waiter = Arc::new(Waiter::default());
-        self.open.submit(request(waiter.clone()));
+        self.submit(request(waiter.clone()));
         let mut done = waiter.done.lock();
         loop {
             match done.take() {

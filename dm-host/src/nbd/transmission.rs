@@ -15,7 +15,7 @@ use super::outbound::{Outbound, Reply};
 use super::protocol::ErrorCode;
 use super::reply::{Header, Kind};
 use super::request::{Action, Request};
-use crate::host::{BufferPool, LocalRing};
+use crate::host::{BufferPool, Counter, LocalRing};
 use crate::inbox::Inbox;
 use crate::{Buffer, Done, UserBio, UserHost};
 
@@ -29,6 +29,7 @@ pub(crate) struct Transmission<'c> {
     /// Dropped first: it waits for the requests that are in it.
     ring: Option<LocalRing>,
     export: Export,
+    counter: Counter,
     structured: bool,
     inbound: Inbound,
     outbound: Outbound,
@@ -76,6 +77,7 @@ impl<'c> Transmission<'c> {
         Ok(Transmission {
             socket,
             ring: host.local_ring(),
+            counter: host.counter(&agreed.export.open),
             export: agreed.export,
             structured: agreed.structured,
             inbound: Inbound::new(received),
@@ -217,7 +219,8 @@ impl<'c> Transmission<'c> {
             Some(n) => self.slots[n as usize] = slot,
             None => self.slots.push(slot),
         }
-        self.export.open.submit(bio);
+        let open = &self.export.open;
+        open.submit(self.counter.count(open, bio));
     }
 
     /// The tag of the request that is submitted next.

@@ -12,7 +12,7 @@ use vm_memory::GuestAddressSpace;
 
 use super::disk::{Disk, GuestMemory};
 use super::request::{self, Action, Chain, NAME_BYTES, Status};
-use crate::host::{BufferPool, LocalRing};
+use crate::host::{BufferPool, Counter, LocalRing};
 use crate::inbox::Inbox;
 use crate::{Buffer, Done, UserBio};
 
@@ -21,6 +21,7 @@ pub(super) struct Worker {
     /// Dropped first: it waits for the requests that are in it.
     ring: Option<LocalRing>,
     inbox: Inbox,
+    counter: Counter,
     completed: Vec<Done>,
     /// In the order in which they came.
     requests: VecDeque<Request>,
@@ -46,6 +47,7 @@ impl Worker {
         Ok(Worker {
             ring: disk.mapper().host().local_ring(),
             inbox: Inbox::new()?,
+            counter: disk.mapper().host().counter(disk.open()),
             completed: Vec::new(),
             requests: VecDeque::new(),
             first: 0,
@@ -137,7 +139,7 @@ impl Worker {
         };
         self.requests.push_back(Request { chain, is_read, answer });
         if let Some(bio) = bio {
-            disk.open().submit(bio);
+            disk.open().submit(self.counter.count(disk.open(), bio));
         }
     }
 

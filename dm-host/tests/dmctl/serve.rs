@@ -1,10 +1,11 @@
 //! The daemon itself: its directory, its sockets, how it starts and ends.
 
 use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use crate::support::{Daemon, Folder};
+use crate::support::{Daemon, Folder, run};
 
 fn start(folder: Folder, args: &[&str]) -> Daemon {
     Daemon::start(folder, args).unwrap_or_else(|said| panic!("{said:?}"))
@@ -148,4 +149,50 @@ fn a_device_is_exported_to_virtual_machines_until_told_otherwise() {
     let refused = daemon.dmctl(["unexport", socket]).refused();
     assert!(refused.contains("nothing is exported"), "{refused}");
     daemon.dmctl(["remove", "foo"]).ok();
+}
+
+#[test]
+fn what_is_asked_of_a_device_and_its_lines_is_counted() {
+    let daemon = Daemon::serve();
+    let table = "0 8 linear mem:8K 0\n8 8 zero\n16 8 error";
+    daemon.dmctl(["create", "foo", "--table", table]).ok();
+    let uri = format!("nbd+unix:///foo?socket={}", daemon.folder.path("run/nbd.sock").display());
+    let commands = ["write 0 1k", "read 0 4k", "read 1k 512", "read 4k 4k", "flush", "read 8k 512"];
+    let args = commands.iter().flat_map(|command| ["-c", command]);
+    let io = run(Command::new("qemu-io").args(["-f", "raw", &uri]).args(args), "");
+    assert!(io.out.contains("wrote 1024/1024"), "{io:?}");
+    let status = daemon.dmctl(["status", "--json"]).ok();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let device = &status[0]["figures"];
+    for (key, least) in [("reads", 4), ("writes", 1), ("others", 1), ("sectors_written", 2)] {
+        assert!(device[key].as_u64() >= Some(least), "{key}: {status:#}");
+    }
+    assert_eq!((&device["errors"], &device["in_flight"]), (&1.into(), &0.into()), "{status:#}");
+    let lines = status[0]["lines"].as_array().unwrap();
+    let reads = |line: usize| lines[line]["figures"]["reads"].as_u64().unwrap();
+    assert_eq!(reads(0) + reads(1) + reads(2), device["reads"].as_u64().unwrap());
+    assert_eq!((reads(0), reads(1), reads(2)), (2, 1, 1), "{status:#}");
+    assert_eq!(lines[2]["figures"]["errors"], 1);
+    let sum = |figures: &serde_json::Value| {
+        let latency = figures["latency"].as_array().unwrap();
+        latency.iter().map(|count| count.as_u64().unwrap()).sum::<u64>()
+    };
+    let requests = ["reads", "writes", "others"].map(|key| device[key].as_u64().unwrap());
+    assert_eq!(sum(device), requests.iter().sum::<u64>());
+    let page = daemon.dmctl(["metrics"]).ok();
+    assert!(page.contains("dm_line_errors_total{device=\"foo\",line=\"2\"} 1\n"), "{page}");
+    let top = daemon.dmctl(["top", "--interval", "0.01", "--count", "1"]).ok();
+    assert!(top.lines().nth(1).is_some_and(|line| line.starts_with("foo ")), "{top}");
+    // Another table has lines of its own, and the device's figures go on.
+    daemon.dmctl(["load", "foo", "--table", "0 24 zero"]).ok();
+    daemon.dmctl(["resume", "foo"]).ok();
+    let status = daemon.dmctl(["status", "--json", "foo"]).ok();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status[0]["lines"][0]["figures"]["reads"], 0, "{status:#}");
+    assert_eq!(status[0]["figures"]["errors"], 1, "{status:#}");
+    // A device of the same number has nothing of what is gone.
+    daemon.dmctl(["remove", "foo"]).ok();
+    daemon.dmctl(["create", "bar", "--table", "0 24 zero"]).ok();
+    let status = daemon.dmctl(["status", "--json", "bar"]).ok();
+    assert!(status.contains("\"errors\":0") || status.contains("\"errors\": 0"), "{status}");
 }

@@ -15,6 +15,8 @@ fn requests() {
         ("create foo ro 7 - 0", create),
         ("info", Request::Info { name: None }),
         ("targets", Request::Targets),
+        ("figures foo", Request::Figures { name: Some("foo".into()) }),
+        ("metrics", Request::Metrics),
         ("export foo 4 9", Request::Export { name: "foo".into(), queues: 4, bytes: 9 }),
         ("unexport 9", Request::Unexport { bytes: 9 }),
     ] {
@@ -29,7 +31,7 @@ fn what_is_no_request_is_told_apart() {
         (
             "reed foo",
             "unknown request `reed`; known are read, write, wait, message, create, load, check, \
-             switch, info, targets, export, unexport",
+             switch, info, targets, figures, metrics, export, unexport",
         ),
         ("read", "expected a path, found the end of the line"),
         ("read a b", "expected the end of the line, found `b`"),

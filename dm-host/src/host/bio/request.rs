@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::{Buffer, Complete, Done, Zeroing};
 use crate::UserHost;
+use crate::host::figures::Counted;
 
 pub(super) struct Request {
     pub(super) op: BioOp,
@@ -22,6 +23,8 @@ pub(super) struct Request {
     pub(super) error: Mutex<Option<IoError>>,
     pub(super) tag: u64,
     pub(super) then: Then,
+    /// What to count its end with.
+    pub(super) counted: Option<Counted>,
 }
 
 /// What happens when a request has completed.
@@ -117,6 +120,9 @@ impl Request {
     fn complete(&mut self) {
         let buffer = std::mem::take(&mut self.buffer);
         let result = self.error.get_mut().take().map_or(Ok(()), Err);
+        if let Some(counted) = self.counted.take() {
+            counted.end(result.is_err());
+        }
         match std::mem::replace(&mut self.then, Then::Nothing) {
             Then::Tell(then) => then.complete(Done { tag: self.tag, result, buffer }),
             Then::End(ended, parent) => {
