@@ -23,6 +23,10 @@ pub(crate) enum Chore {
     Fuzz(fuzz::Chore),
     /// Something with the Linux kernel module.
     Kernel(kernel::Chore),
+    /// Try and measure the vhost-user-blk disk in a virtual machine.
+    Vm {
+        kernel: Option<String>,
+    },
     /// Record the traces that the benchmarks replay.
     RecordTraces,
     /// Run the simulator.
@@ -45,6 +49,7 @@ cargo xtask fuzz [--seconds N] [--only TARGET[,TARGET]...]  every fuzz target in
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
 cargo xtask kernel bench [--kernel VERSION]               the same, and measure it there
+cargo xtask vm [--kernel VERSION]                         vhost-user-blk disks in a virtual machine, ours and QEMU's
 cargo xtask trace record                                  the traces that benchmarks replay; as root
 
 The steps of `test`, in order; it stops at the first that fails, unless told to keep going:
@@ -66,6 +71,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "bench" => bench(args),
             "fuzz" => fuzz::parse(args).map(Chore::Fuzz),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
+            "vm" => vm(args),
             "trace" => trace(args),
             "sim" => Ok(sim::parse(&mut args)?.map_or(Chore::Help, Chore::Sim)),
             other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
@@ -106,6 +112,18 @@ fn bench(args: lexopt::Parser) -> Result<Chore, Failure> {
     let named = words.first().is_some_and(|word| !word.starts_with('-'));
     let name = named.then(|| words.remove(0));
     Ok(Chore::Bench { name, args: words })
+}
+
+fn vm(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    let mut kernel = None;
+    while let Some(arg) = args.next()? {
+        match arg {
+            Long("kernel") => kernel = Some(args.value()?.string()?),
+            Short('h') | Long("help") => return Ok(Chore::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Vm { kernel })
 }
 
 fn trace(mut args: lexopt::Parser) -> Result<Chore, Failure> {

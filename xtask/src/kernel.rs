@@ -8,8 +8,8 @@ use crate::failure::Failure;
 
 mod bench;
 mod build;
-mod guest;
-mod packages;
+pub(crate) mod guest;
+pub(crate) mod packages;
 mod panics;
 mod stack;
 

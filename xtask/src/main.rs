@@ -19,6 +19,7 @@ mod shell;
 mod sim;
 mod steps;
 mod trace;
+mod vm;
 
 fn main() -> ExitCode {
     let done = cli::parse(lexopt::Parser::from_env()).and_then(|chore| match chore {
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Chore::Fuzz(chore) => fuzz::run(&chore),
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::Sim(seeds) => sim::run(seeds),
+        Chore::Vm { kernel } => vm::run(kernel.as_deref()),
         Chore::RecordTraces => trace::record(),
     });
     match done {

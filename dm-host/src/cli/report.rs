@@ -7,8 +7,8 @@ use super::change::{ask_about, name_word, of};
 use super::failure::Failure;
 use super::output::{print, print_json};
 use super::top::figures;
-use crate::{Figures, MirrorStatus};
 use crate::control::{Client, ClientError, DeviceInfo};
+use crate::{Figures, MirrorStatus};
 
 /// What `table --json` and `status --json` print, for each device.
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
 use crate::kernel::packages::Kernel;
@@ -55,6 +55,8 @@ const MODULES: &[&str] = &[
     "xfs",
     "crc32c_generic",
     "crc32c-intel",
+    "virtio_pci",
+    "virtio_blk",
 ];
 
 const INIT: &str = "#!/bin/sh
@@ -89,7 +91,7 @@ pub(crate) fn run(
 ) -> Result<PathBuf, Failure> {
     let module = build::module(&kernel.headers())?;
     let work = kernel.root.join("guest");
-    let image = initramfs(kernel, &module, &work, script)?;
+    let image = initramfs(kernel, Some(&module), &work, script)?;
     let log = kernel.root.join(format!("{script}.log"));
     let mut qemu = shell::command("timeout", &[&seconds.to_string(), "qemu-system-x86_64"]);
     // Emulated: a /dev/kvm may be there and still not run a stock kernel.
@@ -105,6 +107,11 @@ pub(crate) fn run(
     // An oops ends the run at once, and so does a task that hangs.
     let command_line = format!("console=ttyS0 quiet loglevel=5 panic=-1 oops=panic {words}");
     qemu.args(["-append", &command_line]).stdin(Stdio::null()).stdout(Stdio::piped());
+    boot(&mut qemu, log)
+}
+
+/// Runs a machine that succeeds by saying `ALL-GOOD`. Returns what it printed, as the file `log`.
+pub(crate) fn boot(qemu: &mut Command, log: PathBuf) -> Result<PathBuf, Failure> {
     eprintln!("$ {qemu:?}");
     let start = |source| Failure::Start { command: "qemu-system-x86_64".into(), source };
     let mut child = qemu.spawn().map_err(start)?;
@@ -123,10 +130,10 @@ pub(crate) fn run(
     if good && status.success() { Ok(log) } else { Err(KernelFailure::Guest(log).into()) }
 }
 
-/// Puts the guest's file system together; returns the archive.
-fn initramfs(
+/// Puts the guest's file system together, with the module if there is one; returns the archive.
+pub(crate) fn initramfs(
     kernel: &Kernel,
-    module: &Path,
+    module: Option<&Path>,
     root: &Path,
     script: &str,
 ) -> Result<PathBuf, Failure> {
@@ -137,8 +144,10 @@ fn initramfs(
     }
     let scripts = shell::root().join("dm-proc-shim/kernel/tests");
     copy(&scripts.join(script), &root.join("script.sh"))?;
-    copy(module, &root.join("dmrs.ko"))?;
-    program(&proc_program()?, root)?;
+    if let Some(module) = module {
+        copy(module, &root.join("dmrs.ko"))?;
+        program(&proc_program()?, root)?;
+    }
     copy(Path::new("/etc/mke2fs.conf"), &root.join("etc/mke2fs.conf"))?;
     let init = root.join("init");
     fs::write(&init, INIT).map_err(io(&init))?;
