@@ -115,9 +115,12 @@ fn plan(client: &mut Client, args: &Move, to: &str) -> Result<Record, Failure> {
         (None, None) => Choice::All,
     };
     let to = destination::parse(to, &devices);
+    if to.device == args.name {
+        return Err(MoveError::Destination("a device cannot lie on itself".into()).into());
+    }
     let pieces = choice.pieces(&table, &to)?;
     destination::check(client, &devices, &table, &pieces)?;
-    Ok(Record::new(info, table, pieces))
+    Record::new(info, table, pieces, &mut |table| destination::printed(client, table))
 }
 
 /// Creates the device of a record, with the table that is right, if the daemon has none of that name.

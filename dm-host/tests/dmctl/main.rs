@@ -2,11 +2,15 @@
 
 mod check;
 mod control;
+mod deaths;
 mod draw;
 mod files;
 mod mounted;
+mod moves;
+mod nbd_client;
 mod quickstart;
 mod record;
 mod serve;
 mod support;
 mod verbs;
+mod workload;

@@ -35,11 +35,11 @@ pub(super) fn check(
     let mut after = table.to_owned();
     for piece in pieces {
         // Whether there is room, whether somebody else has it, and whether it is made of such blocks.
-        validate(client, &format!("0 {} linear {}\n", piece.length, piece.to))?;
-        validate(client, &format!("0 {} {}\n", piece.length, piece.mirror()))?;
+        printed(client, &format!("0 {} linear {}\n", piece.length, piece.to))?;
+        printed(client, &format!("0 {} {}\n", piece.length, piece.mirror()))?;
         after = piece.after(&after);
     }
-    validate(client, &after)?;
+    printed(client, &after)?;
     for device in devices {
         for file in ["table", "inactive"] {
             let text = client.read(&format!("{}/{file}", device.name))?;
@@ -51,13 +51,14 @@ pub(super) fn check(
     Ok(())
 }
 
-fn validate(client: &mut Client, table: &str) -> Result<(), Failure> {
+/// A table as a device that has it prints it, if one could have it.
+pub(super) fn printed(client: &mut Client, table: &str) -> Result<String, Failure> {
     match client.ask_with("check rw", table.as_bytes()) {
         Err(ClientError::Table(refusal)) => {
             let first = refusal.diagnoses.into_iter().next().map(|first| first.message);
             Err(MoveError::Destination(first.unwrap_or_default()).into())
         }
-        checked => Ok(checked.map(drop)?),
+        checked => Ok(checked?),
     }
 }
 

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::error::MoveError;
 use super::plan::Piece;
+use crate::cli::failure::Failure;
+use crate::control::DeviceInfo;
 use crate::durable;
 
 /// How far a move is. As JSON its keys are those of the fields.
@@ -53,18 +55,20 @@ pub(super) struct Tables {
 
 const VERSION: u32 = 1;
 
+/// Gives a table as a device that has it prints it: a device that it names in two ways has one name
+/// there.
+pub(super) type Printed<'p> = dyn FnMut(&str) -> Result<String, Failure> + 'p;
+
 impl Record {
+    /// The record of a move that begins; `printed` gives a table as a device that has it prints it.
     pub(super) fn new(
-        info: &crate::control::DeviceInfo,
+        info: &DeviceInfo,
         table: String,
         pieces: Vec<Piece>,
-    ) -> Record {
-        let tables = Tables {
-            original: table.clone(),
-            before: table,
-            during: String::new(),
-            after: String::new(),
-        };
+        printed: &mut Printed<'_>,
+    ) -> Result<Record, Failure> {
+        let (during, after) = (String::new(), String::new());
+        let tables = Tables { original: table.clone(), before: table, during, after };
         let mut record = Record {
             version: VERSION,
             device: info.name.clone(),
@@ -76,8 +80,8 @@ impl Record {
             step: Step::Copying,
             tables,
         };
-        record.find_tables();
-        record
+        record.find_tables(printed)?;
+        Ok(record)
     }
 
     /// The piece that is being moved.
@@ -91,18 +95,20 @@ impl Record {
     }
 
     /// Goes over to the next piece; returns whether there is one.
-    pub(super) fn advance(&mut self) -> bool {
+    pub(super) fn advance(&mut self, printed: &mut Printed<'_>) -> Result<bool, Failure> {
         self.done += 1;
         self.step = Step::Copying;
         self.tables.before = std::mem::take(&mut self.tables.after);
-        self.find_tables();
-        self.piece().is_some()
+        self.find_tables(printed)
     }
 
-    fn find_tables(&mut self) {
-        let before = &self.tables.before;
-        let tables = self.piece().map(|piece| (piece.during(before), piece.after(before)));
-        (self.tables.during, self.tables.after) = tables.unwrap_or_default();
+    fn find_tables(&mut self, printed: &mut Printed<'_>) -> Result<bool, Failure> {
+        let Some(piece) = self.pieces.get(self.done) else {
+            return Ok(false);
+        };
+        self.tables.during = printed(&piece.during(&self.tables.before))?;
+        self.tables.after = printed(&piece.after(&self.tables.before))?;
+        Ok(true)
     }
 
     pub(super) fn to_text(&self) -> String {

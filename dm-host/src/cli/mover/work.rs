@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 
 use dm_proc_shim::Errno;
 
+use super::destination::printed;
 use super::error::MoveError;
 use super::plan::Piece;
 use super::progress::Progress;
@@ -86,6 +87,11 @@ impl<'m> Mover<'m> {
         match self.switch(Switch { from, to: to.clone(), message, with: None }) {
             // Somebody whom this move was taken over from had asked for it.
             Err(why) if is_busy(&why) && self.table()? == to => Ok(()),
+            Err(why) if self.record.done == 0 && self.table()? == self.record.tables.before => {
+                // Nothing has begun.
+                self.keeper.remove()?;
+                Err(why)
+            }
             switched => switched,
         }
     }
@@ -186,7 +192,8 @@ impl<'m> Mover<'m> {
 
     /// The piece is at its destination: what comes next is recorded.
     fn moved(&mut self, piece: &Piece) -> Result<(), Failure> {
-        match self.record.advance() {
+        let mut printed = |table: &str| printed(self.client, table);
+        match self.record.advance(&mut printed)? {
             true => self.keeper.save(&self.record)?,
             false => self.keeper.remove()?,
         }
