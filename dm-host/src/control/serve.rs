@@ -5,9 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use dm_core::{Change, ChangeError, CreateOptions, MappedDevice};
+use dm_core::targets::CtrReason;
+use dm_core::{
+    Change, ChangeError, CreateOptions, LoadError, LoadReason, MappedDevice, Mode, OpenError, Table,
+};
 use dm_proc_shim::{Cause, Errno, File, Interrupted, Session};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
@@ -22,6 +25,10 @@ use crate::UserHost;
 
 /// How often somebody who waits looks whether the client is still there.
 const LOOK: Duration = Duration::from_millis(200);
+
+/// For how long a new device's disks may be another's, and how often that is looked at.
+const PATIENCE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Answers requests until the client hangs up.
 pub(super) fn serve(shared: &Shared, stream: UnixStream) -> io::Result<()> {
@@ -191,9 +198,7 @@ impl Connection<'_> {
             mapper.create(name, options).map_err(caused_by)?;
             return Ok(String::new());
         }
-        let mut refusal = Refusal::default();
-        let checked = mapper.check(table, mode, &mut |error| refusal.add(&error));
-        let table = checked.map_err(|why| refused(why, &refusal))?;
+        let table = self.check_patiently(table, mode)?;
         let device = mapper.create(name, options).map_err(caused_by)?;
         mapper.load_checked(&device, table).map_err(caused_by)?;
         let change = device.resume().map_err(caused_by)?;
@@ -201,6 +206,30 @@ impl Connection<'_> {
             .map_err(|Interrupted| caused_by(Cause::Interrupted))?;
         Ok(String::new())
     }
+
+    /// Makes a table for a new device, also where a daemon that was killed had the same one: the
+    /// kernel lets go of its disks a moment later, when all that io_uring had in hand has ended.
+    fn check_patiently(&self, table: &[u8], mode: Mode) -> Result<Table<UserHost>, Refused> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let (mut refusal, mut is_busy) = (Refusal::default(), false);
+            let checked = self.shared.mapper.check(table, mode, &mut |error| {
+                is_busy |= says_busy(&error);
+                refusal.add(&error);
+            });
+            match checked {
+                Err(_) if is_busy && Instant::now() < deadline => std::thread::sleep(PAUSE),
+                checked => return checked.map_err(|why| refused(why, &refusal)),
+            }
+        }
+    }
+}
+
+fn says_busy(error: &LoadError<'_>) -> bool {
+    let LoadReason::Target { reason: CtrReason::Open { why, .. }, .. } = error.reason else {
+        return false;
+    };
+    why == OpenError::Busy
 }
 
 /// Waits until a change has taken place, or the client is gone.

@@ -5,6 +5,7 @@ mod control;
 mod deaths;
 mod draw;
 mod files;
+mod mirrors;
 mod mounted;
 mod moves;
 mod nbd_client;
