@@ -95,7 +95,7 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
         }
         Chore::Build(Headers::Debian { kernel }) => {
             let kernel = packages::provide(kernel.as_deref())?;
-            build::module(&kernel.headers()).map(|module| println!("{}", module.display()))
+            build::for_kernel(&kernel).map(|module| println!("{}", module.display()))
         }
         Chore::Test { kernel, full } => test(kernel.as_deref(), *full),
         Chore::Bench { kernel } => bench::run(kernel.as_deref()),

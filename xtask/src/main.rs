@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use cli::Chore;
 use failure::Failure;
 
+mod apt;
 mod bare_metal;
 mod cli;
 mod failure;

@@ -7,6 +7,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::apt::{PrivateApt, create_folder, file, remove};
 use crate::failure::Failure;
 use crate::shell;
 
@@ -15,9 +16,6 @@ pub(crate) const IN_RUSTLIB: &str = "src/rust/library";
 
 /// The suite of Debian's archive that carries recent releases of `rust-src`.
 const SUITE: &str = "trixie-backports";
-
-/// Signs that suite; on any Debian, and on nothing else.
-const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
 
 /// The compiler in use.
 pub(crate) struct Toolchain {
@@ -55,8 +53,7 @@ impl Toolchain {
     pub(crate) fn fetch_source(&self) -> Result<PathBuf, Failure> {
         let work = shell::scratch().join("apt");
         remove(&work)?;
-        let apt = PrivateApt::create(&work)?;
-        apt.run("apt-get", &["--quiet=2", "update"])?;
+        let apt = PrivateApt::create(&work, &[SUITE])?;
         let offered = shell::read(&mut apt.command("apt-cache", &["madison", "rust-src"]))?;
         let version = matching(&offered, &self.release)?;
         apt.run("apt-get", &["--quiet=2", "download", &format!("rust-src={version}")])?;
@@ -70,69 +67,6 @@ impl Toolchain {
         remove(&work)?;
         Ok(library)
     }
-}
-
-/// apt with lists and caches in a folder of its own, which follows the system's settings otherwise.
-struct PrivateApt<'a> {
-    folder: &'a Path,
-}
-
-impl<'a> PrivateApt<'a> {
-    /// Prepares the folder: [`SUITE`] from each archive that the system's apt is set up for.
-    fn create(folder: &'a Path) -> Result<Self, Failure> {
-        let uris = shell::read(&mut shell::command("apt-get", &["update", "--print-uris"]))?;
-        let archives = archives(&uris);
-        if archives.is_empty() {
-            return Err(Failure::NoArchive);
-        }
-        create_folder(&folder.join("lists/partial"))?;
-        create_folder(&folder.join("cache/archives/partial"))?;
-        let list = folder.join("sources.list");
-        let lines =
-            archives.iter().map(|uri| format!("deb [signed-by={KEYRING}] {uri} {SUITE} main\n"));
-        fs::write(&list, lines.collect::<String>()).map_err(file(&list))?;
-        Ok(Self { folder })
-    }
-
-    fn run(&self, program: &str, args: &[&str]) -> Result<(), Failure> {
-        shell::run(&mut self.command(program, args))
-    }
-
-    fn command(&self, program: &str, args: &[&str]) -> std::process::Command {
-        let mut command = shell::command(program, args);
-        for (option, place) in [
-            ("Dir::Etc::SourceList", "sources.list"),
-            ("Dir::Etc::SourceParts", "none"),
-            ("Dir::State::Lists", "lists"),
-            ("Dir::Cache", "cache"),
-        ] {
-            command.arg("--option");
-            command.arg(format!("{option}={}", self.folder.join(place).display()));
-        }
-        // As root, apt would download as a user who cannot write to this folder.
-        command.args(["--option", "APT::Sandbox::User=root"]).current_dir(self.folder);
-        command
-    }
-}
-
-/// The archives named by `apt-get update --print-uris`, without those that only mend a release.
-///
-/// A line is `'<archive>/dists/<suite>/InRelease' <file name> <size>`.
-fn archives(uris: &str) -> Vec<&str> {
-    let mut archives = Vec::new();
-    for line in uris.lines() {
-        let Some(uri) = line.split('\'').nth(1).and_then(|uri| uri.strip_suffix("/InRelease"))
-        else {
-            continue;
-        };
-        let Some((archive, suite)) = uri.split_once("/dists/") else {
-            continue;
-        };
-        if !suite.contains("-security") && !archives.contains(&archive) {
-            archives.push(archive);
-        }
-    }
-    archives
 }
 
 /// The package version of this release, in a list by `apt-cache madison`.
@@ -156,21 +90,6 @@ fn only_deb(folder: &Path) -> Result<PathBuf, Failure> {
     let mut debs =
         files.map(|file| file.path()).filter(|path| path.extension().is_some_and(|e| e == "deb"));
     debs.next().ok_or_else(|| file(folder)(std::io::ErrorKind::NotFound.into()))
-}
-
-fn create_folder(path: &Path) -> Result<(), Failure> {
-    fs::create_dir_all(path).map_err(file(path))
-}
-
-fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(file(path)(error)),
-        _ => Ok(()),
-    }
-}
-
-fn file(path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    move |source| Failure::File { path: path.to_owned(), source }
 }
 
 #[cfg(test)]

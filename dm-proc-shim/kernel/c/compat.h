@@ -95,6 +95,21 @@ static inline struct gendisk *dmrs_gendisk_alloc(void)
 #endif
 }
 
+/*
+ * Goes on with a bio whose bio_endio has called our end_io, now that its own is put back. Newer
+ * kernels forbid to call that of a chained bio; older ones would tell the queue's policies a second
+ * time that the bio has ended.
+ */
+static inline void dmrs_end_bio(struct bio *bio)
+{
+#if SINCE(6, 13)
+	bio_endio(bio);
+#else
+	if (bio->bi_end_io)
+		bio->bi_end_io(bio);
+#endif
+}
+
 /* A queue's limits, changed as a whole. */
 static inline void dmrs_limits_commit(struct gendisk *disk, struct queue_limits *limits,
 				      bool write_cache)

@@ -181,7 +181,7 @@ static int __init dmrs_init(void)
 
 	for (n = 0; n < ARRAY_SIZE(mutexes); n++)
 		mutex_init(&mutexes[n]);
-	workqueue = alloc_workqueue("dmrs", WQ_MEM_RECLAIM, 0);
+	workqueue = alloc_workqueue("dmrs", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!workqueue)
 		return -ENOMEM;
 	err = dmrs_requests_init(workqueue);

@@ -106,10 +106,9 @@ static u32 status_of(struct bio *bio)
 static void end_io(struct bio *bio)
 {
 	struct dmrs_req *req = bio->bi_private;
-	bio_end_io_t *end_io = req->end_io;
 
 	bio->bi_private = req->private;
-	bio->bi_end_io = end_io;
+	bio->bi_end_io = req->end_io;
 	bio->bi_bdev = req->owner;
 	dmrs_rs_done(req, status_of(bio));
 	if (req->pooled) {
@@ -118,11 +117,10 @@ static void end_io(struct bio *bio)
 		put_req(req);
 	}
 	/*
-	 * Not bio_endio: that has run, and would tell the queue's policies a second time. Last, since
-	 * whoever has the disk open, and so keeps this code loaded, may let go of it from here on.
+	 * Last, since whoever has the disk open, and so keeps this code loaded, may let go of it from
+	 * here on.
 	 */
-	if (end_io)
-		end_io(bio);
+	dmrs_end_bio(bio);
 }
 
 static void hook(struct dmrs_req *req, struct bio *bio, bool pooled)

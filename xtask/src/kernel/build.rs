@@ -4,7 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::apt::file;
 use crate::failure::Failure;
+use crate::kernel::packages::Kernel;
 use crate::kernel::{KernelFailure, panics, stack};
 use crate::{bare_metal, rust_src, shell};
 
@@ -36,13 +38,43 @@ const ENTRY_POINTS: &[&str] = &[
     "file_close",
 ];
 
+/// Builds `dmrs.ko` for a kernel of Debian's; returns where it is.
+pub(crate) fn for_kernel(kernel: &Kernel) -> Result<PathBuf, Failure> {
+    if !kernel.has_tools {
+        return module(&kernel.headers());
+    }
+    let work = kernel.root.join("build");
+    prepare(&work)?;
+    // In a mount namespace of its own, with the programs that were downloaded with the kernel; root
+    // is not needed where others may have namespaces.
+    let script = "mount --rbind /dev \"$0/dev\" && mount --rbind /proc \"$0/proc\" && exec chroot \"$0\" \
+                  make --silent CONFIG_DEBUG_INFO_BTF_MODULES= -C \"$1\" M=/build modules";
+    let mut unshare =
+        shell::command("unshare", &["--map-root-user", "--mount", "sh", "-c", script]);
+    unshare.arg(&kernel.root).arg(format!("/usr/src/linux-headers-{}", kernel.release));
+    shell::run(&mut unshare)?;
+    Ok(work.join("dmrs.ko"))
+}
+
 /// Builds `dmrs.ko` for the kernel whose headers are in `headers`; returns where it is.
 pub(crate) fn module(headers: &Path) -> Result<PathBuf, Failure> {
     if !headers.join("Makefile").is_file() {
         return Err(KernelFailure::NoHeaders(headers.to_owned()).into());
     }
     let work = shell::scratch().join("kernel").join("build").join(name(headers));
-    fs::create_dir_all(&work).map_err(file(&work))?;
+    prepare(&work)?;
+    let mut make = shell::command("make", &["--silent", "CONFIG_DEBUG_INFO_BTF_MODULES="]);
+    make.arg("-C").arg(headers).arg(format!("M={}", work.display()));
+    if let Some(compiler) = compiler(headers) {
+        make.arg(format!("CC={compiler}"));
+    }
+    shell::run(make.arg("modules"))?;
+    Ok(work.join("dmrs.ko"))
+}
+
+/// Puts the C half and the object of the Rust half into a folder.
+fn prepare(work: &Path) -> Result<(), Failure> {
+    fs::create_dir_all(work).map_err(file(work))?;
     let sources = shell::root().join("dm-proc-shim/kernel/c");
     for source in fs::read_dir(&sources).map_err(file(&sources))?.filter_map(Result::ok) {
         let to = work.join(source.file_name());
@@ -54,14 +86,7 @@ pub(crate) fn module(headers: &Path) -> Result<PathBuf, Failure> {
     stack::check(&object)?;
     // kbuild wants to know how each object was made; this one it need not make.
     let made = work.join(".dmrs_rs.o.cmd");
-    fs::write(&made, "").map_err(file(&made))?;
-    let mut make = shell::command("make", &["--silent", "CONFIG_DEBUG_INFO_BTF_MODULES="]);
-    make.arg("-C").arg(headers).arg(format!("M={}", work.display()));
-    if let Some(compiler) = compiler(headers) {
-        make.arg(format!("CC={compiler}"));
-    }
-    shell::run(make.arg("modules"))?;
-    Ok(work.join("dmrs.ko"))
+    fs::write(&made, "").map_err(file(&made))
 }
 
 /// Builds the Rust half with a `core` of its own, and links what C can reach of it.
@@ -115,8 +140,4 @@ fn name(headers: &Path) -> String {
     let own = headers.file_name().unwrap_or_default().to_string_lossy();
     let outer = headers.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
     if own == "build" { outer.into_owned() } else { own.into_owned() }
-}
-
-fn file(path: &Path) -> impl Fn(std::io::Error) -> Failure {
-    move |source| Failure::File { path: path.to_owned(), source }
 }

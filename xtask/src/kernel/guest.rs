@@ -26,6 +26,7 @@ const TOOLS: &[Tool] = &[
     tool("fio", "fio", "verified I/O"),
     tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
     tool("mkfs.xfs", "xfsprogs", "a file system on a mapped device"),
+    tool("bonnie++", "bonnie++", "file systems on a mapped device"),
     tool("blkdiscard", "util-linux", "discards"),
 ];
 
@@ -33,6 +34,7 @@ const TOOLS: &[Tool] = &[
 const PROGRAMS: &[&str] = &[
     "fio",
     "dmsetup",
+    "bonnie++",
     "mke2fs",
     "e2fsck",
     "dumpe2fs",
@@ -89,7 +91,7 @@ pub(crate) fn run(
     clock: Clock,
     seconds: u32,
 ) -> Result<PathBuf, Failure> {
-    let module = build::module(&kernel.headers())?;
+    let module = build::for_kernel(kernel)?;
     let work = kernel.root.join("guest");
     let image = initramfs(kernel, Some(&module), &work, script)?;
     let log = kernel.root.join(format!("{script}.log"));
@@ -101,7 +103,7 @@ pub(crate) fn run(
             qemu.args(["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"])
         }
     };
-    qemu.args(["-cpu", "max", "-m", "2G"]);
+    qemu.args(["-cpu", "max", "-m", "3G"]);
     qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
     // An oops ends the run at once, and so does a task that hangs.

@@ -29,16 +29,3 @@ fn no_package_at_all_is_said_so() {
     let expected = "Debian's rust-src must be of rustc's own release, 1.95.0; the archive has none";
     assert_eq!(refused, Err(expected.to_owned()));
 }
-
-#[test]
-fn an_archive_is_named_once_and_not_for_its_fixes() {
-    const URIS: &str = "\
-'http://archive.example/debian/dists/bookworm/InRelease' a_InRelease 0 \n\
-'http://archive.example/debian/dists/bookworm-updates/InRelease' b_InRelease 0 \n\
-'http://archive.example/debian-security/dists/bookworm-security/InRelease' c_InRelease 0 \n\
-'https+mirror://other.example/x/dists/sid/InRelease' d_InRelease 0 \n\
-'http://archive.example/debian/dists/bookworm/main/binary-amd64/Packages.xz' e 0 \n\
-'http://flat.example/repo/./InRelease' f 0 \n\
-noise\n";
-    assert_eq!(archives(URIS), ["http://archive.example/debian", "https+mirror://other.example/x"]);
-}
