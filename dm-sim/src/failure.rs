@@ -19,7 +19,7 @@ pub enum Failure {
     /// A copy holds something else than it may.
     #[error("in the end, copy {copy}: {mismatch}")]
     Copy {
-        /// Which of the layout's copies.
+        /// Which of the layout's places.
         copy: usize,
         /// What is wrong.
         mismatch: Mismatch,
@@ -27,7 +27,7 @@ pub enum Failure {
     /// Two copies differ where they should not.
     #[error("in the end, sector {sector} of copy {copy} differs from the first copy")]
     CopiesDiffer {
-        /// Which of the layout's copies.
+        /// Which of the layout's places.
         copy: usize,
         /// Which sector, counted from the beginning of the mapped device.
         sector: u64,

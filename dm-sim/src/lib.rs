@@ -69,7 +69,7 @@ pub use disk::{Disk, DiskCounts, Fault, FaultOn, SimDevice};
 pub use failure::Failure;
 pub use host::{Pending, SimHost};
 pub use model::{Mismatch, Stamp};
-pub use plan::{Act, Control, Copy, DiskPlan, Layout, Plan, Promises, Work};
+pub use plan::{Act, Control, DiskPlan, Layout, Place, Plan, Promises, Work};
 pub use random::Random;
 pub use run::{Outcome, Tally};
 pub use shrink::shrink;

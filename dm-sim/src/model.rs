@@ -43,6 +43,8 @@ struct Version {
     /// Another write of the sector was under way at the same time.
     raced: bool,
     failed: bool,
+    /// A disk lost its cache while it was under way.
+    weak: bool,
 }
 
 /// A sector does not hold what it should.
@@ -67,8 +69,19 @@ pub enum Stamp {
         /// The sector that this was written to.
         sector: u64,
     },
+    /// What a sector of a disk held at the beginning of the run.
+    Initial {
+        /// The disk, by its place in the plan.
+        disk: u64,
+        /// The sector on it.
+        sector: u64,
+    },
     /// Zeros.
     Zeros,
+    /// What disks here put where something was discarded.
+    Discarded,
+    /// What was in the memory of a read before it began.
+    Unread,
     /// Different things in different places, which is nothing that was ever written.
     Mixed,
 }
@@ -87,6 +100,13 @@ pub(crate) fn stamp(write: u64, sector: u64) -> u64 {
 
 const SECTOR_BITS: u32 = 24;
 
+/// The bytes that a sector of a disk holds to begin with. Writes never have numbers as high as these.
+pub(crate) fn initial(disk: usize, sector: u64) -> u64 {
+    stamp(FIRST_INITIAL + disk as u64, sector)
+}
+
+const FIRST_INITIAL: u64 = 1 << 38;
+
 impl Model {
     /// A disk with these contents, which last.
     pub(crate) fn new(contents: impl IntoIterator<Item = Content>) -> Model {
@@ -100,6 +120,7 @@ impl Model {
             before_cut: true,
             raced: false,
             failed: false,
+            weak: false,
         };
         let sectors = contents.into_iter().map(|content| vec![first(content)]).collect();
         Model { sectors, tick: 1, reads: Vec::new(), last_write: 0 }
@@ -131,6 +152,7 @@ impl Model {
                 before_cut: false,
                 raced,
                 failed: false,
+                weak: false,
             });
         }
         ModelWrite { number, sectors }
@@ -148,7 +170,7 @@ impl Model {
             let versions = &mut self.sectors[sector as usize];
             for version in versions.iter_mut().filter(|version| version.write == write.number) {
                 version.ended = Some(ended);
-                version.certain = good;
+                version.certain = good && (fua || !version.weak);
                 version.durable = good && fua;
                 version.failed = !good;
             }
@@ -206,6 +228,14 @@ impl Model {
             version.before_cut = true;
         }
         self.forget(0..self.sectors.len() as u64);
+    }
+
+    /// Some disk may have lost what does not last; requests go on.
+    pub(crate) fn lose_caches(&mut self) {
+        for version in self.sectors.iter_mut().flatten() {
+            version.certain = version.durable;
+            version.weak = version.ended.is_none();
+        }
     }
 
     /// Whether a write is under way to any of these sectors.
@@ -304,10 +334,15 @@ impl Stamp {
     fn of(value: Option<u64>) -> Stamp {
         match value {
             Some(0) => Stamp::Zeros,
-            Some(value) => Stamp::Write {
-                write: value >> SECTOR_BITS,
-                sector: value & ((1 << SECTOR_BITS) - 1),
-            },
+            Some(0xdddd_dddd_dddd_dddd) => Stamp::Discarded,
+            Some(0xaaaa_aaaa_aaaa_aaaa) => Stamp::Unread,
+            Some(value) => {
+                let (write, sector) = (value >> SECTOR_BITS, value & ((1 << SECTOR_BITS) - 1));
+                match write.checked_sub(FIRST_INITIAL) {
+                    Some(disk) => Stamp::Initial { disk, sector },
+                    None => Stamp::Write { write, sector },
+                }
+            }
             None => Stamp::Mixed,
         }
     }
@@ -317,7 +352,10 @@ impl std::fmt::Display for Stamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Stamp::Write { write, sector } => write!(f, "write {write} of sector {sector}"),
+            Stamp::Initial { disk, sector } => write!(f, "what disk {disk} had in sector {sector}"),
             Stamp::Zeros => f.write_str("zeros"),
+            Stamp::Discarded => f.write_str("what is left of a discard"),
+            Stamp::Unread => f.write_str("nothing that was read"),
             Stamp::Mixed => f.write_str("a mixture"),
         }
     }

@@ -1,6 +1,7 @@
 //! What is to happen in a run: disks, tables, requests, and what goes wrong.
 
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ pub struct Plan {
     pub registry: Arc<Registry>,
     /// The disks. Each sector has something of its own in it to begin with.
     pub disks: Vec<DiskPlan>,
-    /// Whether all copies of the first layout are the same to begin with.
+    /// Whether all copies are the same to begin with.
     pub alike: bool,
     /// How many sectors the mapped device has.
     pub sectors: u64,
@@ -58,17 +59,19 @@ pub struct DiskPlan {
 pub struct Layout {
     /// The table.
     pub table: String,
-    /// Where whole copies of the device lie. The first is where the device's contents come from, to
-    /// begin with; without any the disks begin with zeros. When all is said and done every copy is
-    /// compared with what should be there.
-    pub copies: Vec<Copy>,
+    /// Where the device's sectors lie. Several places for a sector are copies, which are compared with
+    /// what should be there when all is said and done; the first of them is where the device's
+    /// contents come from, to begin with. Sectors without a place are zeros to begin with.
+    pub places: Vec<Place>,
     /// The layout to go on with after a power cut; the same one, by default.
     pub after_cut: Option<Box<Layout>>,
 }
 
-/// Where a copy of the device's sectors lies.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Copy {
+/// Sectors of the device that lie on a disk.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Place {
+    /// Which sectors of the device.
+    pub sectors: Range<u64>,
     /// On which of the plan's disks.
     pub disk: usize,
     /// From which of its sectors on.
@@ -104,6 +107,8 @@ pub enum Act {
     Fault(usize, Fault),
     /// A disk goes away.
     Leave(usize),
+    /// A disk loses what is in its cache, or parts of it. No target that keeps copies can tell.
+    LoseCache(usize),
     /// A disk lets requests wait.
     Stall(usize, Duration),
     /// A disk is well again, and back if it was away.
@@ -141,6 +146,13 @@ pub struct Promises {
     /// How many sectors of memory the target holds at most. While one table replaces another, both
     /// hold that many.
     pub buffers: u64,
+}
+
+impl Place {
+    /// Where on the disk a sector of the device lies, if here.
+    pub(crate) fn of(&self, sector: u64) -> Option<u64> {
+        self.sectors.contains(&sector).then(|| self.start + (sector - self.sectors.start))
+    }
 }
 
 impl Promises {
@@ -264,6 +276,7 @@ impl fmt::Display for Act {
                 write!(f, "disk {disk} fails {on:?} of {}..{end} {times}: {error}", sectors.start)
             }
             Act::Leave(disk) => write!(f, "disk {disk} goes away"),
+            Act::LoseCache(disk) => write!(f, "disk {disk} loses its cache"),
             Act::Stall(disk, wait) => write!(f, "disk {disk} stalls for {wait:?}"),
             Act::Mend(disk) => write!(f, "disk {disk} is mended"),
             Act::Suspend => f.write_str("suspend"),

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use dm_core::{BioFlags, BioOp, Change, MappedDevice, Op, Open, Sector, Sectors, State};
 
-use crate::model::{Content, Model, ModelWrite, ZEROS, stamp};
+use crate::model::{Content, Model, ModelWrite, ZEROS, initial, stamp};
 use crate::{Failure, Layout, Plan, Random, Sim, SimBio, SimHost, Ticket, Work};
 
 mod control;
@@ -185,23 +185,25 @@ impl<'p> Run<'p> {
 
     /// Gives every disk contents that no other has; returns those of the device.
     fn fill_disks(&self) -> Vec<Content> {
-        // Writes are numbered from 1; these numbers no write has.
-        let value = |disk: usize, sector: u64| stamp((1 << 39) + disk as u64, sector);
-        let Some(copy) = self.plan.layout.copies.first() else {
-            return (0..self.plan.sectors).map(|_| ZEROS).collect();
-        };
-        for (n, disk) in self.sim.disks().iter().enumerate() {
-            disk.fill(|byte| value(n, byte as u64 / 512).to_le_bytes()[byte % 8]);
-        }
-        let sectors = copy.start..copy.start + self.plan.sectors;
-        if self.plan.alike {
-            let disks = self.sim.disks();
-            let first = disks[copy.disk].sectors(copy.start, self.plan.sectors);
-            for other in &self.plan.layout.copies {
-                disks[other.disk].put(other.start, &first);
+        let (disks, places) = (self.sim.disks(), &self.plan.layout.places);
+        if !places.is_empty() {
+            for (n, disk) in disks.iter().enumerate() {
+                disk.fill(|byte| initial(n, byte as u64 / 512).to_le_bytes()[byte % 8]);
             }
         }
-        sectors.map(|sector| Content::Value(value(copy.disk, sector))).collect()
+        let contents = (0..self.plan.sectors).map(|sector| {
+            let mut copies =
+                places.iter().filter_map(|place| Some((place.disk, place.of(sector)?)));
+            let Some((disk, start)) = copies.next() else {
+                return ZEROS;
+            };
+            if self.plan.alike {
+                let bytes = disks[disk].sectors(start, 1);
+                copies.for_each(|(other, at)| disks[other].put(at, &bytes));
+            }
+            Content::Value(initial(disk, start))
+        });
+        contents.collect()
     }
 
     /// Does one thing; returns whether there was one. New work is only begun with `start`.

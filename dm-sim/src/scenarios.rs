@@ -1,6 +1,6 @@
 //! Plans for the built-in target types: what a seed stands for.
 
-use crate::{Act, Copy, Plan, Promises, Random};
+use crate::{Act, Place, Plan, Promises, Random};
 
 mod mirror;
 
@@ -22,14 +22,11 @@ pub fn any(seed: u64) -> Plan {
 pub fn linear(seed: u64) -> Plan {
     let mut random = Random::new(seed);
     let mut plan = Plan::new("linear", random.number(), 96, "0 64 linear a 5\n64 32 linear b 0");
-    let a = plan.add_disk("a", 80);
-    plan.add_disk("b", 40);
-    if random.coin() {
-        // One disk, so that there is a copy to compare.
-        plan.layout.table = "0 64 linear a 0\n64 32 linear a 64".to_owned();
-        plan.layout.copies = vec![Copy { disk: a, start: 0 }];
-        plan.disks[a].sectors = 96;
-    }
+    let (a, b) = (plan.add_disk("a", 80), plan.add_disk("b", 40));
+    plan.layout.places = vec![
+        Place { sectors: 0..64, disk: a, start: 5 },
+        Place { sectors: 64..96, disk: b, start: 0 },
+    ];
     disturb(plan, &mut random)
 }
 
@@ -55,10 +52,16 @@ fn disturb(mut plan: Plan, random: &mut Random) -> Plan {
         plan.add_fault(disk, random);
     }
     for _ in 0..random.below(5) {
-        match random.below(4) {
+        match random.below(5) {
             0 => plan.add_suspend(random),
             1 => plan.add_stall(random),
-            2 => plan.add(random, 150, Act::Load(plan.layout.clone())),
+            2 => {
+                let disk = random.below(plan.disks.len() as u64) as usize;
+                plan.add(random, 100, Act::Leave(disk));
+                plan.add(random, 40, Act::LoseCache(disk));
+                plan.add(random, 40, Act::Mend(disk));
+            }
+            3 => plan.add(random, 150, Act::Load(plan.layout.clone())),
             _ => plan.add(random, 200, Act::CutPower),
         }
     }

@@ -57,6 +57,10 @@ impl Run<'_> {
                 self.tally.departures += 1;
                 disks[*disk].set_away(true);
             }
+            Act::LoseCache(disk) => {
+                disks[*disk].cut_power();
+                self.model.lose_caches();
+            }
             Act::Stall(disk, wait) => {
                 self.tally.stalls += 1;
                 disks[*disk].stall(self.sim.now().after(*wait));
@@ -172,11 +176,11 @@ impl Run<'_> {
         });
     }
 
-    /// What the first line of the table says of its copies, if it is a target that does.
+    /// What the lines of the table say of their copies, if their targets do.
     pub(super) fn condition(&self) -> Option<Condition> {
         let mut status = String::new();
         self.device().table()?.write_status(&mut status).ok()?;
-        Condition::of(status.lines().next()?)
+        status.lines().filter_map(Condition::of).reduce(Condition::and)
     }
 
     pub(super) fn status(&self) -> String {
@@ -226,6 +230,13 @@ impl Run<'_> {
 }
 
 impl Condition {
+    fn and(mut self, other: Condition) -> Condition {
+        self.in_sync.0 += other.in_sync.0;
+        self.in_sync.1 += other.in_sync.1;
+        self.letters += &other.letters;
+        self
+    }
+
     /// From a line like `0 100 mirror 2 a b 3/4 1 AA 1 core`.
     fn of(line: &str) -> Option<Condition> {
         let mut words = line.split(' ').skip(3);

@@ -71,22 +71,19 @@ impl Run<'_> {
     }
 
     fn compare_copies(&self) -> Result<(), Failure> {
-        let disks = self.sim.disks();
-        let promises = &self.plan.promises;
-        let copies: Vec<Vec<u8>> = self
-            .layout
-            .copies
-            .iter()
-            .map(|copy| disks[copy.disk].sectors(copy.start, self.plan.sectors))
-            .collect();
+        let (disks, promises) = (self.sim.disks(), &self.plan.promises);
         for sector in 0..self.plan.sectors {
-            let at = sector as usize * 512..(sector as usize + 1) * 512;
             let settled =
                 self.model.is_settled(sector, promises.orders_races, promises.mends_failures);
-            for (copy, bytes) in copies.iter().enumerate() {
-                let checked = self.model.check(sector, &bytes[at.clone()]);
+            let mut first = None;
+            for (copy, place) in self.layout.places.iter().enumerate() {
+                let Some(at) = place.of(sector) else {
+                    continue;
+                };
+                let bytes = disks[place.disk].sectors(at, 1);
+                let checked = self.model.check(sector, &bytes);
                 checked.map_err(|mismatch| Failure::Copy { copy, mismatch })?;
-                if settled && bytes[at.clone()] != copies[0][at.clone()] {
+                if settled && first.get_or_insert_with(|| bytes.clone()) != &bytes {
                     return Err(Failure::CopiesDiffer { copy, sector });
                 }
             }

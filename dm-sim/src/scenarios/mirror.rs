@@ -1,11 +1,19 @@
 //! Mirrors, by themselves and under a move.
 
-use crate::{Act, Copy, Layout, Plan, Promises, Random};
+use std::ops::Range;
+
+use dm_core::{Limits, Sectors};
+
+use crate::{Act, Layout, Place, Plan, Promises, Random};
 
 /// Sectors of the mapped device.
 const SECTORS: u64 = 96;
 
-/// A table with a mirror as its only line.
+/// The shortest transfer that a disk may ask for, and into how many pieces it makes one be split.
+const SHORTEST: u64 = 4;
+const MOST_PIECES: usize = 32 / SHORTEST as usize;
+
+/// A mirror.
 struct Table {
     /// What the log is called, if it is on disk.
     log: Option<&'static str>,
@@ -16,32 +24,54 @@ struct Table {
     legs: Vec<Leg>,
 }
 
+/// Sectors of a disk: where the device's sector 0 lies there, or would.
 #[derive(Clone, Copy)]
 struct Leg {
     name: &'static str,
-    place: Copy,
+    disk: usize,
+    start: u64,
+}
+
+impl Leg {
+    fn linear(self, at: &Range<u64>) -> String {
+        format!(
+            "{} {} linear {} {}\n",
+            at.start,
+            at.end - at.start,
+            self.name,
+            self.start + at.start
+        )
+    }
+
+    fn place(self, sectors: &Range<u64>) -> Place {
+        Place { sectors: sectors.clone(), disk: self.disk, start: self.start + sectors.start }
+    }
 }
 
 impl Table {
-    fn layout(&self) -> Layout {
+    fn line(&self, at: &Range<u64>) -> String {
         let nosync = if self.nosync { " nosync" } else { "" };
         let words = u8::from(self.nosync);
         let log = match self.log {
             Some(log) => format!("disk {} {log} {}{nosync}", words + 2, self.region),
             None => format!("core {} {}{nosync}", words + 1, self.region),
         };
-        let mut table = format!("0 {SECTORS} mirror {log} {}", self.legs.len());
-        for Leg { name, place } in &self.legs {
-            table += &format!(" {name} {}", place.start);
+        let (start, length) = (at.start, at.end - at.start);
+        let mut line = format!("{start} {length} mirror {log} {}", self.legs.len());
+        for Leg { name, start, .. } in &self.legs {
+            line += &format!(" {name} {}", start + at.start);
         }
-        if self.handle_errors {
-            table += " 1 handle_errors";
-        }
-        let copies = self.legs.iter().map(|leg| leg.place).collect();
+        line + if self.handle_errors { " 1 handle_errors\n" } else { "\n" }
+    }
+
+    /// A mirror of the whole device.
+    fn layout(&self) -> Layout {
+        let whole = 0..SECTORS;
         // Without a log on disk nobody knows after a power cut where legs may differ.
         let anew = self.log.is_none() && self.nosync;
         let after_cut = anew.then(|| Box::new(self.synced().layout()));
-        Layout { table, copies, after_cut }
+        let places = self.legs.iter().map(|leg| leg.place(&whole)).collect();
+        Layout { table: self.line(&whole), places, after_cut }
     }
 
     /// The same, all of it to be copied.
@@ -57,7 +87,10 @@ impl Table {
             mends_failures: true,
             // A request falls into regions, and each part goes to each leg. Besides there are four
             // copies at once, flushes of all legs, and the log.
-            jobs: ((40 / self.region as usize + 2) * legs, 5 * legs + 1),
+            jobs: (
+                (40 / self.region as usize + 2) * legs * MOST_PIECES,
+                (4 * MOST_PIECES + 1) * legs + 8,
+            ),
             buffers: 9 + 4 * self.region,
         }
     }
@@ -75,7 +108,7 @@ pub fn mirror(seed: u64) -> Plan {
     let mut legs = Vec::new();
     for (name, start) in &places[..count] {
         let disk = plan.add_disk(name, SECTORS + start);
-        legs.push(Leg { name, place: Copy { disk, start: *start } });
+        legs.push(Leg { name, disk, start: *start });
     }
     let log_disk = plan.add_disk("log", 16);
     let on_disk = random.coin();
@@ -108,9 +141,11 @@ pub fn mirror(seed: u64) -> Plan {
     let hides_faults = table.handle_errors && !log_fails && (safe == 0 || !(cuts || reloads));
     plan.promises = table.promises(hides_faults);
 
-    disturb(plan, &mut random, |plan, random| match random.below(3) {
-        0 if cuts => plan.add(random, 250, Act::CutPower),
-        1 if reloads => plan.add(random, 200, Act::Load(anew.clone())),
+    for _ in 0..if cuts { random.between(1, 4) } else { 0 } {
+        plan.add(&mut random, 120, Act::CutPower);
+    }
+    disturb(plan, &mut random, |plan, random| match random.below(2) {
+        0 if reloads => plan.add(random, 200, Act::Load(anew.clone())),
         _ => plan.add_suspend(random),
     })
 }
@@ -123,12 +158,20 @@ pub fn pvmove(seed: u64) -> Plan {
     let source = plan.add_disk("source", SECTORS);
     let destination = plan.add_disk("destination", SECTORS + 8);
     plan.add_disk("log", 16);
-    let source = Leg { name: "source", place: Copy { disk: source, start: 0 } };
-    let destination = Leg { name: "destination", place: Copy { disk: destination, start: 8 } };
-    let on = |leg: Leg| Layout {
-        table: format!("0 {SECTORS} linear {} {}", leg.name, leg.place.start),
-        copies: vec![leg.place],
-        after_cut: None,
+    let source = Leg { name: "source", disk: source, start: 0 };
+    let destination = Leg { name: "destination", disk: destination, start: 8 };
+    // All of it moves, or only a part; this from regions of any size on.
+    let part = random.pick(&[0..SECTORS, 32..SECTORS, 32..64]).clone();
+    let stays = [0..part.start, part.end..SECTORS];
+    let on = |leg: Leg| {
+        let mut layout = Layout::default();
+        for (leg, at) in [(source, &stays[0]), (leg, &part), (source, &stays[1])] {
+            if !at.is_empty() {
+                layout.table += &leg.linear(at);
+                layout.places.push(leg.place(at));
+            }
+        }
+        layout
     };
     let table = Table {
         log: random.percent(30).then_some("log"),
@@ -140,14 +183,18 @@ pub fn pvmove(seed: u64) -> Plan {
     plan.layout = on(source);
     plan.promises = table.promises(false);
 
-    plan.add(&mut random, 60, Act::Load(table.layout()));
+    let line = |at: &Range<u64>| if at.is_empty() { String::new() } else { source.linear(at) };
+    let mut both = on(source);
+    both.table = line(&stays[0]) + &table.line(&part) + &line(&stays[1]);
+    both.places.push(destination.place(&part));
+    plan.add(&mut random, 60, Act::Load(both));
     let (cuts, fails) = (random.coin(), random.percent(40));
     let events = random.below(3);
     let events_of = |plan: &mut Plan, random: &mut Random| {
         for _ in 0..events {
             match random.below(4) {
                 0 if cuts => plan.add(random, 200, Act::CutPower),
-                1 if fails => plan.add_fault(destination.place.disk, random),
+                1 if fails => plan.add_fault(destination.disk, random),
                 2 => plan.add_stall(random),
                 _ => plan.add_suspend(random),
             }
@@ -179,11 +226,17 @@ fn disturb(
 }
 
 fn finish(mut plan: Plan, random: &mut Random) -> Plan {
+    for disk in &mut plan.disks {
+        if random.percent(20) {
+            let longest = Sectors::new(random.between(SHORTEST, 16));
+            disk.limits = Limits { max_transfer: longest, max_discard: longest, ..Limits::NONE };
+        }
+    }
     let requests = random.between(10, 120) as usize;
     plan.add_requests(requests, random);
     plan.in_flight = random.between(1, 16) as usize;
     for message in ["unpause", "limit 0"] {
-        plan.at_end.push(Act::Message(0, message.to_owned()));
+        plan.at_end.push(Act::Message(SECTORS / 2, message.to_owned()));
     }
     plan
 }
@@ -191,5 +244,5 @@ fn finish(mut plan: Plan, random: &mut Random) -> Plan {
 fn add_message(plan: &mut Plan, random: &mut Random) {
     let messages = ["pause", "unpause", "limit 1", "limit 0", "copies 1", "copies 4"];
     let message = *random.pick(&messages);
-    plan.add(random, 80, Act::Message(0, message.to_owned()));
+    plan.add(random, 80, Act::Message(SECTORS / 2, message.to_owned()));
 }
