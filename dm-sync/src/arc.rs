@@ -5,8 +5,8 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicUsize, Ordering, fence};
 
+use crate::atomic::{AtomicUsize, Ordering, fence};
 use crate::{OutOfMemory, try_box};
 
 /// `alloc::sync::Arc` without weak pointers, made by [`Arc::try_new`].
@@ -89,7 +89,7 @@ impl<T: fmt::Debug> fmt::Debug for Arc<T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
 

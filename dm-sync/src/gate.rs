@@ -6,8 +6,8 @@ use core::cell::UnsafeCell;
 use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
+use crate::atomic::{AtomicU8, AtomicUsize, Ordering};
 use crate::{OutOfMemory, try_box, try_push};
 
 /// Holds a value that many requests use at once, and that changes only while none is on its way.
@@ -316,5 +316,5 @@ impl<T> Deref for Entered<'_, T> {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(loom)))]
 mod tests;

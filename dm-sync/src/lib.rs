@@ -41,8 +41,11 @@ extern crate alloc;
 extern crate std;
 
 mod arc;
+mod atomic;
 mod boxed;
 mod gate;
+#[cfg(all(test, loom))]
+mod interleavings;
 mod text;
 mod vector;
 

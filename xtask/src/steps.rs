@@ -50,6 +50,7 @@ pub(crate) const STEPS: &[Step] = &[
         what: "the no_std crates build where there is no operating system",
         run: bare_metal::run,
     },
+    Step { name: "loom", what: "gate and Arc hold in every order of their threads", run: loom },
     Step {
         name: "fuzz",
         what: "the fuzz targets find nothing in a few seconds each",
@@ -99,6 +100,13 @@ pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failur
 
 fn cargo(args: &[&str]) -> Result<(), Failure> {
     shell::run(&mut shell::cargo(args))
+}
+
+fn loom() -> Result<(), Failure> {
+    let mut cargo = shell::cargo(&["test", "--package", "dm-sync", "--lib", "interleavings"]);
+    // Elsewhere, so that what is built without the flag stays.
+    cargo.arg("--target-dir").arg(shell::scratch().join("loom"));
+    shell::run(cargo.env("RUSTFLAGS", "--cfg=loom"))
 }
 
 fn doc() -> Result<(), Failure> {
