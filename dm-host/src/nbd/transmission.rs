@@ -35,6 +35,8 @@ pub(crate) struct Transmission<'c> {
     outbound: Outbound,
     inbox: Inbox,
     completed: Vec<Done>,
+    /// Requests that were received together, to be submitted so.
+    together: Vec<UserBio>,
     /// The requests that have not completed, by their tags.
     slots: Vec<Slot>,
     free: Vec<u32>,
@@ -84,6 +86,7 @@ impl<'c> Transmission<'c> {
             outbound: Outbound::default(),
             inbox: Inbox::new()?,
             completed: Vec::new(),
+            together: Vec::new(),
             slots: Vec::new(),
             free: Vec::new(),
             held: 0,
@@ -159,6 +162,7 @@ impl<'c> Transmission<'c> {
             self.start(request);
             any = true;
         }
+        self.export.open.submit_all(self.together.drain(..));
         Ok(any)
     }
 
@@ -211,7 +215,7 @@ impl<'c> Transmission<'c> {
         }
     }
 
-    /// Submits `bio`, which has the next tag, for `request`.
+    /// Has `bio`, which has the next tag, submitted for `request`.
     fn submit(&mut self, request: &Request, bio: UserBio) {
         let slot =
             Slot { cookie: request.cookie, kind: self.kind(request), is_read: request.is_read() };
@@ -219,8 +223,7 @@ impl<'c> Transmission<'c> {
             Some(n) => self.slots[n as usize] = slot,
             None => self.slots.push(slot),
         }
-        let open = &self.export.open;
-        open.submit(self.counter.count(open, bio));
+        self.together.push(self.counter.count(&self.export.open, bio));
     }
 
     /// The tag of the request that is submitted next.
