@@ -2,8 +2,8 @@
 //!
 //! The table's sectors are cut into equal buckets, a power of two long, with at most 16 keys in each.
 //! A lookup loads where its bucket's keys start, and counts those of the next 16 that are below: two
-//! loads that wait for one another, however many keys there are, where a tree has one for each level.
-//! Lines that differ too much in length make some bucket too full; then a tree it is.
+//! loads that wait for one another, where a tree has one for each level. Lines that differ too much in
+//! length make some bucket too full, and very many lines too many buckets; then a tree it is.
 
 use alloc::vec::Vec;
 
@@ -13,6 +13,10 @@ use crate::{BuildError, Instructions, SectorIndex};
 
 /// How many keys a bucket may have: as many as are compared at once.
 const FULL: usize = 16;
+
+/// Of more keys than these, both loads of a lookup miss the caches, where a tree's upper levels stay in
+/// them: whoever waits for each answer waits longer than for a tree.
+const MOST: usize = 1 << 18;
 
 /// There are no more buckets than keys for each to have so many: so they take a byte a key.
 const AT_LEAST: u64 = 4;
@@ -30,9 +34,12 @@ pub(crate) struct Buckets<K> {
 }
 
 impl<K: Sixteen> Buckets<K> {
-    /// Takes `ends`, which must be strictly increasing. `None` if they are too wide, or not even.
+    /// Takes `ends`, which must be strictly increasing. `None` if they are too many, too wide, or not even.
     #[expect(clippy::cast_possible_truncation, reason = "a bucket's number is below `buckets`")]
     pub(crate) fn build(ends: &[u64]) -> Result<Option<Buckets<K>>, BuildError> {
+        if ends.len() > MOST {
+            return Ok(None);
+        }
         let Some(scale) = Scale::to_bits(K::BITS_COMPARED, ends) else {
             return Ok(None);
         };
