@@ -25,6 +25,7 @@ mod job;
 mod local_ring;
 mod notifier;
 mod pool;
+mod remote;
 mod ring;
 mod ring_thread;
 mod system_calls;
@@ -82,7 +83,9 @@ impl From<OutOfMemory> for StartError {
 /// - `direct:PATH`: the same, past the page cache (`O_DIRECT`);
 /// - `MAJOR:MINOR`: a block device by its number;
 /// - `mem:SIZE`, `mem:NAME:SIZE`: a disk in memory, where SIZE is bytes, or has K, M, G or T behind
-///   it. The same words are the same disk for as long as a table has it open; then it is gone.
+///   it. The same words are the same disk for as long as a table has it open; then it is gone;
+/// - `nbd://HOST[:PORT]/EXPORT`, `nbd+unix:///EXPORT?socket=PATH`: an NBD export. While its server is
+///   gone requests wait, up to a minute, and are then sent again.
 ///
 /// A device that is written is this process's alone, one that is only read is shared with other
 /// readers, among all that ask for flock(2) locks. A sector that a file ends in the middle of does

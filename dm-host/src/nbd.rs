@@ -9,7 +9,7 @@ mod export;
 mod handshake;
 mod inbound;
 mod outbound;
-mod protocol;
+pub(crate) mod protocol;
 mod reply;
 mod request;
 mod server;

@@ -19,6 +19,8 @@ const TOOLS: &[Tool] = &[
     tool("nbdinfo", "libnbd-bin", "an NBD client"),
     tool("nbdcopy", "libnbd-bin", "an NBD client"),
     tool("qemu-img", "qemu-utils", "an NBD client"),
+    tool("qemu-nbd", "qemu-utils", "an NBD server"),
+    tool("nbdkit", "nbdkit", "an NBD server"),
     tool("mkfs.ext4", "e2fsprogs", "a file system on a mapped device"),
     tool("mkfs.xfs", "xfsprogs", "recording traces on xfs"),
     tool("bonnie++", "bonnie++", "recording traces of it"),

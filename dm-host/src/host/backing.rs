@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use dm_core::{Device, Limits, Mode, Sectors};
 
 use super::claim::Claim;
+use super::remote::Remote;
 
 /// An open backing device of a [`UserHost`](super::UserHost); clones are the same.
 #[derive(Clone)]
@@ -27,6 +28,8 @@ pub(crate) struct BackingFile {
     /// Whether it was opened past the page cache.
     pub(crate) direct: bool,
     pub(crate) mode: Mode,
+    /// Who carries out what is asked of it, where that is another server; then `file` is empty.
+    pub(crate) remote: Option<Remote>,
     /// Keeps other processes off.
     pub(crate) claim: Arc<Claim>,
     /// Whether the page cache is between it and whoever reads and writes it.
@@ -43,6 +46,8 @@ pub(crate) enum BackingKind {
     RegularFile,
     BlockDevice,
     Memory,
+    /// An NBD export.
+    Remote,
 }
 
 /// What makes two open files the same device: device and inode of a regular file, the number of a

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use dm_core::{OpenError, Sectors};
 
+use super::remote::Address;
+
 /// A device's name, taken apart.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum BackingName {
@@ -13,10 +15,11 @@ pub(crate) enum BackingName {
     Memory { size: Sectors },
     /// `MAJOR:MINOR`: a block device by its number.
     Number { major: u32, minor: u32 },
+    /// `nbd://...`, `nbd+unix://...`: an NBD export.
+    Remote(Address),
 }
 
-const EXPECTED: &str =
-    "a path, file:PATH, direct:PATH (past the page cache), mem:[NAME:]SIZE or MAJOR:MINOR";
+const EXPECTED: &str = "a path, file:PATH, direct:PATH (past the page cache), mem:[NAME:]SIZE, MAJOR:MINOR or nbd://...";
 const EXPECTED_SIZE: &str =
     "mem:[NAME:]SIZE, where SIZE is a number of bytes, a multiple of 512, or one with K, M, G or T";
 
@@ -26,6 +29,9 @@ impl BackingName {
             let size = rest.rsplit(':').next().and_then(parse_size);
             let size = size.ok_or(OpenError::BadName { expected: EXPECTED_SIZE })?;
             return Ok(BackingName::Memory { size });
+        }
+        if Address::is_one(name) {
+            return Address::parse(name).map(BackingName::Remote);
         }
         if let Some((major, minor)) = name.split_once(':')
             && let (Some(major), Some(minor)) = (parse_number(major), parse_number(minor))
@@ -99,7 +105,12 @@ mod tests {
             ("mem:M", None),
             ("", None),
             ("file:", None),
-            ("nbd://host/export", None),
+            (
+                "nbd://host/export",
+                Address::parse("nbd://host/export").ok().map(BackingName::Remote),
+            ),
+            ("nbd+unix://nowhere", None),
+            ("http://host/", None),
             ("a\0b", None),
         ];
         for (name, expected) in cases {

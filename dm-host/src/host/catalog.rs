@@ -17,6 +17,7 @@ use super::backing::{BackingDevice, BackingFile, BackingId, BackingKind};
 use super::backing_name::BackingName;
 use super::claim::Claim;
 use super::geometry;
+use super::remote::{Address, Remote};
 
 /// The backing devices that are open, by what they are.
 #[derive(Default)]
@@ -30,12 +31,15 @@ struct Inner {
     /// How many there were after those that were closed had been forgotten last.
     kept: usize,
     memory: HashMap<String, Weak<BackingFile>>,
+    /// NBD exports, by name and mode.
+    remote: HashMap<(String, Mode), Weak<BackingFile>>,
 }
 
 impl Catalog {
     /// Opens the device that a table calls `name`.
     pub(crate) fn open(&self, name: &str, mode: Mode) -> Result<BackingDevice, OpenError> {
         match BackingName::parse(name)? {
+            BackingName::Remote(address) => self.open_remote(name, address, mode),
             BackingName::Memory { size } => self.open_memory(name, size),
             BackingName::Number { major, minor } => {
                 let path = device_path(major, minor).ok_or(OpenError::NotFound)?;
@@ -64,6 +68,29 @@ impl Catalog {
                 let file = Arc::new(create_memory(size)?);
                 inner.memory.retain(|_, file| file.strong_count() > 0);
                 inner.memory.insert(name.into(), Arc::downgrade(&file));
+                file
+            }
+        };
+        Ok(BackingDevice { file, name: name.into() })
+    }
+
+    /// The export of that name: the connection there is, or else a new one.
+    fn open_remote(
+        &self,
+        name: &str,
+        address: Address,
+        mode: Mode,
+    ) -> Result<BackingDevice, OpenError> {
+        let key = (name.to_owned(), mode);
+        let open = self.inner.lock().remote.get(&key).and_then(Weak::upgrade);
+        let file = match open {
+            Some(file) => file,
+            None => {
+                // Without the lock: it may take some time.
+                let file = Arc::new(connect_remote(address, mode)?);
+                let mut inner = self.inner.lock();
+                inner.remote.retain(|_, file| file.strong_count() > 0);
+                inner.remote.insert(key, Arc::downgrade(&file));
                 file
             }
         };
@@ -105,6 +132,7 @@ impl Catalog {
             cached: !direct,
             reads_at_once: AtomicBool::new(true),
             writes_at_once: AtomicBool::new(true),
+            remote: None,
             file,
             id,
             kind,
@@ -173,10 +201,35 @@ fn open_file(path: &Path, direct: bool, mode: Mode, exclusive: bool) -> Result<F
     })
 }
 
+/// A file without a name.
+fn memory_file() -> Result<File, OpenError> {
+    let file = memfd_create("device-mapper", MemfdFlags::CLOEXEC).map_err(io::Error::from);
+    Ok(File::from(file.map_err(open_error)?))
+}
+
+fn connect_remote(address: Address, mode: Mode) -> Result<BackingFile, OpenError> {
+    let remote = Remote::open(address, mode)?;
+    let file = memory_file()?;
+    let (_, id) = identify(&file.metadata().map_err(open_error)?)?;
+    Ok(BackingFile {
+        claim: Arc::new(Claim::new(&file, mode)?),
+        file,
+        id,
+        kind: BackingKind::Remote,
+        size: remote.size(),
+        limits: remote.limits(),
+        direct: false,
+        mode,
+        cached: false,
+        reads_at_once: AtomicBool::new(false),
+        writes_at_once: AtomicBool::new(false),
+        remote: Some(remote),
+    })
+}
+
 fn create_memory(size: Sectors) -> Result<BackingFile, OpenError> {
     let bytes = size.bytes().ok_or(OpenError::OutOfMemory)?;
-    let file = memfd_create("device-mapper", MemfdFlags::CLOEXEC).map_err(io::Error::from);
-    let file = File::from(file.map_err(open_error)?);
+    let file = memory_file()?;
     file.set_len(bytes).map_err(|_| OpenError::OutOfMemory)?;
     let (_, id) = identify(&file.metadata().map_err(open_error)?)?;
     Ok(BackingFile {
@@ -195,6 +248,7 @@ fn create_memory(size: Sectors) -> Result<BackingFile, OpenError> {
         cached: false,
         reads_at_once: AtomicBool::new(false),
         writes_at_once: AtomicBool::new(false),
+        remote: None,
     })
 }
 

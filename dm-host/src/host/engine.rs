@@ -9,6 +9,7 @@ use super::backing::BackingKind;
 use super::job::{Call, Job};
 use super::local_ring::{self, LocalRing};
 use super::pool::Pool;
+use super::remote::Remote;
 use super::ring_thread::RingThread;
 
 /// Which way of doing I/O to use.
@@ -85,6 +86,9 @@ impl Engine {
     /// Carries out a job, or has it carried out; it may be done before this returns.
     #[inline]
     pub(crate) fn submit(&self, job: Job, lane: usize) {
+        if job.file.kind == BackingKind::Remote {
+            return Remote::submit(job);
+        }
         // What is in memory is done sooner than handed over.
         if job.file.kind == BackingKind::Memory {
             return job.perform();

@@ -22,7 +22,9 @@ const MAX_BLOCK: u64 = 1 << 20;
 /// How long it is now. A sector that it ends in the middle of does not count.
 pub(crate) fn size(file: &File, kind: BackingKind) -> io::Result<Sectors> {
     let bytes = match kind {
-        BackingKind::RegularFile | BackingKind::Memory => file.metadata()?.len(),
+        BackingKind::RegularFile | BackingKind::Memory | BackingKind::Remote => {
+            file.metadata()?.len()
+        }
         BackingKind::BlockDevice => { file }.seek(SeekFrom::End(0))?,
     };
     Ok(Sectors::from_bytes(bytes))
@@ -35,7 +37,7 @@ pub(crate) fn limits(file: &File, kind: BackingKind, direct: bool) -> Result<Lim
             u64::from(ioctl_blksszget(file).map_err(|errno| open_error(errno.into()))?),
             u64::from(ioctl_blkpbszget(file).map_err(|errno| open_error(errno.into()))?),
         ),
-        BackingKind::RegularFile | BackingKind::Memory => {
+        BackingKind::RegularFile | BackingKind::Memory | BackingKind::Remote => {
             let preferred = file.metadata().map_err(open_error)?.blksize();
             (if direct { direct_block(file)? } else { 512 }, preferred)
         }

@@ -69,6 +69,10 @@ impl Job {
         self.bio.complete(result);
     }
 
+    pub(crate) fn is_read(&self) -> bool {
+        self.bio.op() == BioOp::Data(Op::Read)
+    }
+
     pub(crate) fn call(&self) -> Call {
         match self.bio.op() {
             BioOp::Flush => Call::Sync,
@@ -225,7 +229,9 @@ impl Job {
             BackingKind::BlockDevice => {
                 retry(|| system_calls::discard_blocks(&self.file.file, offset, bytes))
             }
-            BackingKind::RegularFile | BackingKind::Memory => self.punch_hole(offset, bytes),
+            BackingKind::RegularFile | BackingKind::Memory | BackingKind::Remote => {
+                self.punch_hole(offset, bytes)
+            }
         };
         if done == Err(Errno::OPNOTSUPP) { Ok(()) } else { done }
     }

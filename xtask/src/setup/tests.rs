@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn only_what_is_missing_is_installed() {
-    let missing = missing(TOOLS, |program| !program.starts_with("nbd"));
+    let missing = missing(TOOLS, |program| !["nbdinfo", "nbdcopy"].contains(&program));
     let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
     assert_eq!(packages, ["libnbd-bin", "libnbd-bin"]);
 }
