@@ -7,6 +7,7 @@ extern crate alloc;
 mod bio;
 mod device;
 mod disk;
+mod disks;
 mod glue;
 mod host;
 mod lock;

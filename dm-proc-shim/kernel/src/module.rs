@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use dm_core::{Minor, OutOfMemory, Registry, State, try_box};
 
-use crate::disk::Disks;
+use crate::disks::Disks;
 use crate::glue;
 use crate::host::{Kernel, Mapper};
 use crate::lock;
