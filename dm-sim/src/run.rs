@@ -2,16 +2,18 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use dm_core::{BioFlags, BioOp, Change, MappedDevice, Op, Open, Sector, Sectors, State};
+use dm_core::{Change, MappedDevice, Open, State};
 
-use crate::model::{Content, Model, ModelWrite, ZEROS, initial, stamp};
-use crate::{Failure, Layout, Plan, Random, Sim, SimBio, SimHost, Ticket, Work};
+use crate::model::{Content, Model, ZEROS, initial};
+use crate::{Failure, Layout, Plan, Random, Sim, SimHost};
 
 mod control;
 mod finish;
 mod machine_room;
+mod requests;
 mod trace;
 
+use requests::InFlight;
 pub use trace::Tally;
 use trace::Trace;
 
@@ -95,23 +97,6 @@ struct Pending {
     change: Change<SimHost>,
     what: &'static str,
     since: u64,
-}
-
-/// A request under way.
-struct InFlight {
-    request: usize,
-    work: Work,
-    ticket: Ticket,
-    begun: Begun,
-    /// When it began, or the device was resumed.
-    since: u64,
-}
-
-/// What the model knows of a request under way.
-enum Begun {
-    Read(u64),
-    Write(ModelWrite),
-    Flush(u64),
 }
 
 /// How likely each kind of step is in this run.
@@ -257,20 +242,6 @@ impl<'p> Run<'p> {
         self.tally.steps >= self.control_due
     }
 
-    /// Whether the next request may start now.
-    fn may_start(&self) -> bool {
-        let Some(work) = self.plan.requests.get(self.next_request) else {
-            return false;
-        };
-        let room = self.in_flight.len() < self.plan.in_flight;
-        room && (self.plan.races || !self.would_race(work))
-    }
-
-    fn would_race(&self, work: &Work) -> bool {
-        let writes = matches!(work.op, BioOp::Data(op) if op.is_write());
-        writes && self.model.is_busy(work.sector..work.sector + work.sectors)
-    }
-
     /// Nothing can be done: whatever is still under way is lost.
     fn stand_still(&mut self, start: bool) -> Result<bool, Failure> {
         if let Some(pending) = &self.change {
@@ -290,51 +261,6 @@ impl<'p> Run<'p> {
         Ok(skip)
     }
 
-    fn start_request(&mut self) {
-        let request = self.next_request;
-        self.next_request += 1;
-        self.start_work(request, self.plan.requests[request]);
-    }
-
-    fn start_work(&mut self, request: usize, work: Work) {
-        let Some(open) = &self.open else {
-            return;
-        };
-        let range = work.sector..work.sector + work.sectors;
-        let mut data = Vec::new();
-        let begun = match work.op {
-            BioOp::Flush => {
-                self.tally.flushes += 1;
-                Begun::Flush(self.model.begin_flush())
-            }
-            BioOp::Data(Op::Read) => {
-                self.tally.reads += 1;
-                // Not zeros, so that a read that forgets some of them shows.
-                data = vec![0xaa; work.sectors as usize * 512];
-                Begun::Read(self.model.begin_read())
-            }
-            BioOp::Data(Op::Write) => {
-                self.tally.writes += 1;
-                let write = self.model.next_write();
-                data.extend(range.clone().flat_map(|at| stamp(write, at).to_le_bytes().repeat(64)));
-                let content = |write, at| Content::Value(stamp(write, at));
-                Begun::Write(self.model.begin_write(range, content))
-            }
-            BioOp::Data(op) => {
-                self.tally.discards += 1;
-                let content = if op == Op::Discard { Content::Undefined } else { ZEROS };
-                Begun::Write(self.model.begin_write(range, |_, _| content))
-            }
-        };
-        self.trace.add(self.tally.steps, || format!("request {request} starts: {work}"));
-        let flags = if work.fua { BioFlags::FUA } else { BioFlags::empty() };
-        let (at, length) = (Sector::new(work.sector), Sectors::new(work.sectors));
-        let (bio, ticket) = SimBio::new(work.op, flags, at, length, data);
-        open.submit(bio);
-        let since = self.tally.steps;
-        self.in_flight.push(InFlight { request, work, ticket, begun, since });
-    }
-
     /// Takes note of what has ended, and of what is too much.
     fn look_around(&mut self) -> Result<(), Failure> {
         let mut n = 0;
@@ -352,38 +278,6 @@ impl<'p> Run<'p> {
         self.look_at_memory()
     }
 
-    fn end_request(
-        &mut self,
-        flight: &InFlight,
-        result: Result<(), dm_core::IoError>,
-    ) -> Result<(), Failure> {
-        let InFlight { request, work, .. } = *flight;
-        self.trace.add(self.tally.steps, || match result {
-            Ok(()) => format!("request {request} is done"),
-            Err(error) => format!("request {request} fails: {error}"),
-        });
-        match &flight.begun {
-            Begun::Read(begun) => {
-                let data = result.is_ok().then(|| flight.ticket.data());
-                let ended = self.model.end_read(*begun, work.sector, data.as_deref());
-                ended.map_err(|mismatch| Failure::Read { request, mismatch })?;
-            }
-            Begun::Write(write) => self.model.end_write(write, result.is_ok(), work.fua),
-            Begun::Flush(begun) if result.is_ok() => self.model.end_flush(*begun),
-            Begun::Flush(_) => {}
-        }
-        match result {
-            Err(error) if self.plan.promises.hides_faults || !self.disturbed => {
-                Err(Failure::Error { request, error })
-            }
-            Err(_) => {
-                self.tally.failed += 1;
-                Ok(())
-            }
-            Ok(()) => Ok(()),
-        }
-    }
-
     fn look_at_change(&mut self) -> Result<(), Failure> {
         let Some(pending) = &self.change else {
             return Ok(());
@@ -399,21 +293,6 @@ impl<'p> Run<'p> {
             };
         }
         self.end_change()
-    }
-
-    fn look_for_lost(&mut self) -> Result<(), Failure> {
-        let now = self.tally.steps;
-        let late = |flight: &InFlight| now - flight.since > MOST_DRAIN_STEPS;
-        let Some(request) = self.in_flight.first().filter(|first| late(first)).map(|f| f.request)
-        else {
-            return Ok(());
-        };
-        if self.change.is_none() && self.device().state() == State::Active {
-            return Err(Failure::Lost { request });
-        }
-        // It may be held back. Its time begins anew.
-        self.in_flight.iter_mut().for_each(|flight| flight.since = now);
-        Ok(())
     }
 
     fn look_at_memory(&self) -> Result<(), Failure> {
