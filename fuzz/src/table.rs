@@ -33,7 +33,8 @@ pub fn run(text: &[u8]) {
     assert_eq!(lines.len(), again.len());
     for (line, again) in lines.iter().zip(&again) {
         assert_eq!(line.range(), again.range());
-        assert_eq!(line.target().raw(), again.target().raw());
+        let target = |line: &Line<'_>| line.target().unescaped().to_string();
+        assert_eq!(target(line), target(again));
         let words = |line: &Line<'_>| -> Vec<String> {
             line.args().map(|word| word.unescaped().to_string()).collect()
         };

@@ -19,6 +19,8 @@ pub(crate) enum Chore {
         only: Vec<&'static Step>,
         keep_going: bool,
     },
+    /// Count the lines that tests run.
+    Coverage,
     /// Look for inputs that break something.
     Fuzz(fuzz::Chore),
     /// Something with the Linux kernel module.
@@ -45,6 +47,7 @@ cargo xtask setup                                         install what the check
 cargo xtask sim --seeds N [--from S]                      the simulator, for these seeds
 cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or only this one
 cargo xtask bench io [--long]                             our server against those of others, on the same work
+cargo xtask coverage                                      lines of the core crates that tests run
 cargo xtask fuzz [--seconds N] [--only TARGET[,TARGET]...]  every fuzz target in turn
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
@@ -69,6 +72,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "setup" => none_left(args, Chore::Setup),
             "test" => test(args),
             "bench" => bench(args),
+            "coverage" => none_left(args, Chore::Coverage),
             "fuzz" => fuzz::parse(args).map(Chore::Fuzz),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
             "vm" => vm(args),

@@ -10,6 +10,7 @@ use failure::Failure;
 mod apt;
 mod bare_metal;
 mod cli;
+mod coverage;
 mod failure;
 mod fuzz;
 mod io;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
         Chore::Bench { name: Some(name), args } if name == "io" => io::run(&args),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
+        Chore::Coverage => coverage::run(),
         Chore::Fuzz(chore) => fuzz::run(&chore),
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::Sim(seeds) => sim::run(seeds),
