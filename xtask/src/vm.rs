@@ -1,13 +1,15 @@
 //! `cargo xtask vm`: a virtual machine with a disk of ours, and one of qemu-storage-daemon's.
 //!
 //! Both are vhost-user-blk disks with two queues, on one file. The guest verifies ours, makes a file
-//! system on it, and then measures both in turns.
+//! system on it, writes to it while its server is killed and started again, and then measures both in
+//! turns.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::failure::Failure;
@@ -42,7 +44,7 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     let random = format!("head -c {} /dev/urandom > \"$0\"", SECTORS * 512);
     shell::run(shell::command("sh", &["-c", &random]).arg(&disk))?;
     let (ours, theirs) = (folder.join("ours.sock"), folder.join("theirs.sock"));
-    let _dmctl = serve(&folder, &disk, &ours)?;
+    let dmctl = serve(&folder, &disk, &ours)?;
     let _daemon = storage_daemon(&disk, &theirs)?;
 
     let mut qemu = shell::command("timeout", &[SECONDS, "qemu-system-x86_64"]);
@@ -51,15 +53,25 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     qemu.args(["-machine", "q35,memory-backend=memory", "-display", "none", "-serial", "stdio"]);
     qemu.args(["-no-reboot", "-nic", "none"]);
     for (name, socket) in [("ours", &ours), ("theirs", &theirs)] {
-        qemu.arg("-chardev").arg(format!("socket,id={name},path={}", socket.display()));
+        let socket = socket.display();
+        qemu.arg("-chardev").arg(format!("socket,id={name},path={socket},reconnect=1"));
         qemu.args(["-device", &format!("vhost-user-blk-pci,chardev={name},num-queues=2")]);
     }
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
     qemu.args(["-append", "console=ttyS0 quiet loglevel=5 panic=-1 oops=panic"]);
-    let log = guest::boot(
-        qemu.stdin(Stdio::null()).stdout(Stdio::piped()),
-        kernel.root.join("vhost.log"),
-    )?;
+    qemu.stdin(Stdio::null()).stdout(Stdio::piped());
+    let log = kernel.root.join("vhost.log");
+    let _ = fs::remove_file(&log);
+    let ended = AtomicBool::new(false);
+    let again = || serve(&folder, &disk, &ours);
+    let log = std::thread::scope(|scope| {
+        let killer = scope.spawn(|| kill_and_restart(dmctl, again, &log, &ended));
+        let booted = guest::boot(&mut qemu, log.clone());
+        ended.store(true, Ordering::SeqCst);
+        // It panics nowhere.
+        let restarted = killer.join().unwrap_or(Ok(()));
+        restarted.and(booted)
+    })?;
 
     let text = fs::read_to_string(&log).map_err(file(&log))?;
     let rows = rows(&text);
@@ -76,6 +88,29 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
         fs::create_dir_all(folder).map_err(file(folder))?;
     }
     fs::write(&path, json(&rows)).map_err(file(&path))
+}
+
+/// Kills the server three times while the guest writes, as soon as it says so, and starts it again.
+fn kill_and_restart(
+    mut server: Running,
+    start: impl Fn() -> Result<Running, Failure>,
+    log: &Path,
+    ended: &AtomicBool,
+) -> Result<(), Failure> {
+    let mut kills = 0;
+    while !ended.load(Ordering::SeqCst) {
+        std::thread::sleep(Duration::from_secs(2));
+        let printed = fs::read_to_string(log).unwrap_or_default();
+        if kills < 3 && printed.contains("KILLS-BEGIN") {
+            drop(server);
+            eprintln!("vm: the server is killed");
+            std::thread::sleep(Duration::from_millis(500));
+            server = start()?;
+            kills += 1;
+        }
+    }
+    drop(server);
+    Ok(())
 }
 
 /// A program that is ended when this is dropped.

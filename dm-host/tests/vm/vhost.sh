@@ -37,6 +37,12 @@ fstrim /mnt
 umount /mnt
 /bin/e2fsck -fn $disk
 
+echo KILLS-BEGIN
+fio --name=verify --filename=$disk --direct=1 --ioengine=libaio --rw=randwrite --bs=4k --iodepth=32 \
+    --size=60m --loops=2 --verify=crc32c --verify_fatal=1 --verify_state_save=0 --minimal > /dev/null
+# It takes at least as long as the three kills.
+sleep 10
+
 for round in 1 2 3 4 5; do
     for case in randread,1 randwrite,1 randread,32 randwrite,32; do
         for who in vda vdb; do
