@@ -91,6 +91,34 @@ fn a_write_waits_for_the_part_that_is_being_copied_and_for_no_other() {
 }
 
 #[test]
+fn a_region_that_is_copied_piece_by_piece_is_written_in_between() {
+    let sim = disks();
+    // The clock stands still at the moment of a request.
+    let (device, open) = open(&sim, "0 2000 mirror core 1 512 2 a 0 b 0");
+    for at in [0, 128, 256, 384] {
+        let copy = sim.pending();
+        assert_eq!((copy.len(), copy[0].sector, copy[0].sectors), (1, at, 128));
+        // To what is being copied, to what was copied before, and to what will be.
+        let waits = sim.write(&open, at + 127, &[1; 512]);
+        let others = [(at + 384) % 512, (at + 256) % 512];
+        let go = others.map(|other| sim.write(&open, other, &[at as u8; 512]));
+        assert_eq!(writes(&sim.pending()).len(), 4);
+        // All but the copy; then that is read, written, and makes way.
+        (0..4).for_each(|_| sim.complete(1));
+        assert!(go.iter().all(|write| write.is_done()) && !waits.is_done());
+        (0..2).for_each(|_| sim.complete(0));
+        let write = sim.pending().iter().position(|pending| pending.sector == at + 127);
+        sim.complete(write.unwrap());
+        let write = sim.pending().iter().position(|pending| pending.sector == at + 127);
+        sim.complete(write.unwrap());
+        assert_eq!(waits.result(), Some(Ok(())));
+    }
+    sim.complete_all();
+    assert_eq!(status(&device), "0 2000 mirror 2 a b 4/4 1 AA 1 core");
+    assert!(sim.disk("a").sectors(0, 2000) == sim.disk("b").sectors(0, 2000));
+}
+
+#[test]
 fn overlapping_writes_reach_all_legs_in_one_order() {
     let sim = disks();
     let (_device, open) = open(&sim, "0 2000 mirror core 2 64 nosync 2 a 0 b 0");

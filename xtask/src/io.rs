@@ -22,6 +22,7 @@ mod svg;
 
 use client::{CASES, Case, Load};
 use contenders::{CONTENDERS, Contender};
+pub(crate) use ground::fill;
 use ground::{Cache, Ground, Layout};
 use report::{Figure, Quantity};
 use server::Running;

@@ -15,6 +15,7 @@ mod failure;
 mod fuzz;
 mod io;
 mod kernel;
+mod mirror;
 mod rust_src;
 mod setup;
 mod shell;
@@ -32,12 +33,14 @@ fn main() -> ExitCode {
         Chore::Setup => setup::run(),
         Chore::Test { only, keep_going } => steps::run(&only, keep_going),
         Chore::Bench { name: Some(name), args } if name == "io" => io::run(&args),
+        Chore::Bench { name: Some(name), args } if name == "mirror" => mirror::run(&args),
         Chore::Bench { name, args } => bench(name.as_deref(), &args),
         Chore::Coverage => coverage::run(),
         Chore::Fuzz(chore) => fuzz::run(&chore),
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::Sim(seeds) => sim::run(seeds),
         Chore::Vm { kernel } => vm::run(kernel.as_deref()),
+        Chore::Soak => steps::soak(),
         Chore::RecordTraces => trace::record(),
     });
     match done {

@@ -69,8 +69,9 @@ fn recorded(folder: &Folder) -> Option<u64> {
     Some(record["done"].as_u64().unwrap() + more)
 }
 
-/// Kills the daemon in the middle of so many moves; returns how many were cut off in which line.
-fn the_daemon_dies(rounds: u64) -> [u64; LINES as usize + 1] {
+/// Kills the daemon in the middle of so many moves; returns how many were cut off with so many lines
+/// moved, and how many had not begun or were over.
+fn the_daemon_dies(rounds: u64) -> ([u64; LINES as usize + 1], u64) {
     let folder = Folder::new();
     let blocks = image(&folder, "a.img");
     folder.disk("b.img", SECTORS);
@@ -79,7 +80,7 @@ fn the_daemon_dies(rounds: u64) -> [u64; LINES as usize + 1] {
     let first = table(&daemon.folder, from, to, 0);
     daemon.dmctl(["create", "foo", "--table", &first]).ok();
     let mut blocks = Blocks::deal(&blocks, 2, &mut connect(&daemon));
-    let mut cut = [0; LINES as usize + 1];
+    let (mut cut, mut uncut) = ([0; LINES as usize + 1], 0);
     for round in 0..rounds {
         let mut random = Random::new(round);
         let writers = write(&daemon, blocks, &mut random);
@@ -91,6 +92,7 @@ fn the_daemon_dies(rounds: u64) -> [u64; LINES as usize + 1] {
 
         daemon = start(folder);
         let moved = recorded(&daemon.folder);
+        *moved.map_or(&mut uncut, |moved| &mut cut[moved as usize]) += 1;
         let moved = match moved {
             Some(moved) if random.below(4) == 0 => {
                 daemon.dmctl(["move", "foo", "--abort"]).ok();
@@ -110,7 +112,6 @@ fn the_daemon_dies(rounds: u64) -> [u64; LINES as usize + 1] {
                 moved
             }
         };
-        cut[moved as usize] += 1;
         let expected = table(&daemon.folder, from, to, moved);
         assert_eq!(daemon.dmctl(["table", "foo"]).ok(), expected, "round {round}");
         blocks.iter_mut().for_each(|blocks| blocks.verify(&mut connect(&daemon)));
@@ -122,7 +123,7 @@ fn the_daemon_dies(rounds: u64) -> [u64; LINES as usize + 1] {
         }
         (from, to) = (to, from);
     }
-    cut
+    (cut, uncut)
 }
 
 /// Kills so many clients in the middle of moves, while the daemon lives.
@@ -255,7 +256,9 @@ fn a_daemon_that_dies_in_a_resync_leaves_legs_that_become_equal() {
 #[test]
 #[ignore = "takes minutes; run by `cargo xtask soak`"]
 fn soak_daemons_die_in_moves() {
-    eprintln!("moves cut off with so many lines moved: {:?}", the_daemon_dies(200));
+    let (cut, uncut) = the_daemon_dies(200);
+    eprintln!("cut off with 0 to {LINES} lines moved: {cut:?}; not begun, or over: {uncut}");
+    assert!(uncut < 100 && cut[..4].iter().all(|&times| times > 0), "killed at the wrong moments");
 }
 
 #[test]

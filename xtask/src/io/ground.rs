@@ -167,7 +167,7 @@ impl Ground {
 ///
 /// The page cache keeps what was written in larger pieces in larger pieces too, and some file
 /// systems then take long over each small write: their time would hide the servers'.
-fn fill(path: &PathBuf, bytes: u64, seed: &mut u64) -> Result<(), Failure> {
+pub(crate) fn fill(path: &PathBuf, bytes: u64, seed: &mut u64) -> Result<(), Failure> {
     let mut out = BufWriter::with_capacity(4096, File::create(path).map_err(file(path))?);
     for _ in 0..bytes / 8 {
         // Xorshift: no two blocks are the same.

@@ -11,8 +11,11 @@ use super::requests::is_legs_fault;
 use super::{CHUNK, LOG_BUFFER, MirrorMachine, Mode, Part, job};
 use crate::{Action, BioOp, DeviceId, IoError, Job, JobData, Op, Time};
 
-/// For how long after a request copies come one at a time.
+/// For how long after a request copies come one at a time, and are short.
 const YIELD: Duration = Duration::from_millis(2);
+
+/// How much is copied in one piece while others wait for the same disks and CPUs.
+const SHORT_CHUNK: u64 = 128;
 
 /// The regions that are being copied, chunk by chunk.
 #[derive(Default)]
@@ -190,7 +193,7 @@ impl MirrorMachine {
         }
         let open = self.copying.open.get_mut(place)?.as_mut()?;
         let (at, left) = (open.next, open.end.saturating_sub(open.next));
-        let sectors = left.min(CHUNK);
+        let sectors = left.min(if busy { SHORT_CHUNK } else { CHUNK });
         open.next = at.saturating_add(sectors);
         open.chunks = open.chunks.saturating_add(1);
         self.copying.current = (open.next < open.end).then_some(place);
