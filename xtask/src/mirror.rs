@@ -33,7 +33,7 @@ struct Plan {
 
 impl Plan {
     fn parse(args: &[String]) -> Result<Plan, lexopt::Error> {
-        let mut plan = Plan { rounds: 7, megabytes: 512, seconds: 3, limit: 50 };
+        let mut plan = Plan { rounds: 5, megabytes: 1024, seconds: 2, limit: 40 };
         let mut parser = lexopt::Parser::from_args(args);
         while let Some(arg) = parser.next()? {
             match arg {
