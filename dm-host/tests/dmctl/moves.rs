@@ -7,7 +7,8 @@ use std::process::{Child, Stdio};
 use rustix::event::{PollFd, PollFlags, poll};
 
 use crate::files::mount;
-use crate::support::{Daemon, Folder, run, sh};
+use crate::nbd_client::{BLOCK, NbdClient};
+use crate::support::{Daemon, Folder, bytes_at, run, sh};
 
 const SECTORS: u64 = 32768;
 
@@ -271,6 +272,54 @@ fn a_destination_that_fails_ends_the_move_on_the_source() {
     assert!(!daemon.folder.path("run/move-foo.json").exists());
     set_failing(&daemon, "dest", good, false);
     say(&daemon, &["move", "foo", "--to", "dest"]);
+}
+
+#[test]
+fn a_source_that_fails_a_write_keeps_the_mirror_until_both_are_whole() {
+    for is_killed in [false, true] {
+        let daemon = Daemon::serve();
+        let (_, b) = disks(&daemon.folder);
+        let good = "0 32768 linear a.img 0";
+        daemon.dmctl(["create", "src", "--table", good]).ok();
+        daemon.dmctl(["create", "foo", "--table", "0 32768 linear src 0"]).ok();
+        let mut command = daemon.folder.command();
+        command.args(["move", "foo", "--to", "b.img", "--limit", "1"]);
+        let client = std::thread::spawn(move || run(&mut command, ""));
+        while !say(&daemon, &["table", "foo"]).contains(" mirror ") {
+            std::thread::yield_now();
+        }
+        // Nothing but the write is to meet the failing disk.
+        daemon.dmctl(["message", "foo", "0", "pause"]).ok();
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        set_failing(&daemon, "src", good, true);
+        let mut nbd = NbdClient::connect(&daemon.folder.path("run/nbd.sock"), "foo").unwrap();
+        nbd.write(4095, &[7; BLOCK]).unwrap_err();
+        let said = client.join().unwrap();
+        let expected = "dmctl: line 1: a write to src has failed, so that it may miss something that \
+                        DIR/b.img has; foo stays on both, and `dmctl move foo --resume` tries again\n";
+        assert_eq!((said.code, &*daemon.folder.masked(&said.err)), (Some(1), expected));
+        let said = refused(&daemon, &["move", "foo", "--abort"]);
+        assert_eq!(said, "dmctl: foo: a leg of the mirror does not hold everything\n");
+        set_failing(&daemon, "src", good, false);
+        if is_killed {
+            drop(nbd);
+            let (folder, _) = daemon.stop(rustix::process::Signal::KILL);
+            let daemon =
+                Daemon::start(folder, &["serve"]).unwrap_or_else(|said| panic!("{said:?}"));
+            daemon.dmctl(["create", "src", "--table", good]).ok();
+            let said = refused(&daemon, &["move", "foo", "--resume"]);
+            let expected = "dmctl: when foo was last in use, a write to src had failed: which of the \
+                            tables `before` and `after` in DIR/run/move-foo.json is right for line 1 \
+                            is not known\n";
+            assert_eq!(said, expected);
+            continue;
+        }
+        daemon.dmctl(["message", "foo", "0", "unpause"]).ok();
+        say(&daemon, &["move", "foo", "--resume", "--limit", "0"]);
+        assert_eq!(say(&daemon, &["table", "foo"]), "0 32768 linear DIR/b.img 0\n");
+        nbd.write(4095, &[9; BLOCK]).unwrap();
+        assert_eq!(bytes_at(b, 4095 * BLOCK as u64, BLOCK), [9; BLOCK]);
+    }
 }
 
 #[test]
