@@ -101,3 +101,26 @@ fn what_a_dead_leg_never_flushed_is_copied_again() {
         assert_eq!(again.disk("a").bytes(), again.disk("b").bytes(), "seed {seed}, {lost} lost");
     }
 }
+
+#[test]
+fn legs_that_do_not_flush_are_not_copied_again_all_the_time() {
+    let sim = disks();
+    let device = bind(&sim, "0 64 mirror disk 3 log 8 nosync 2 a 0 b 0");
+    let open = device.open().unwrap();
+    sim.write(&open, 0, &[1; 512]);
+    sim.complete_all();
+    sim.advance(2 * SECOND);
+    assert_eq!(on(&sim.pending(), BioOp::Flush), ["a", "b"]);
+    sim.disk("b").fail_with(Some(IoError::Failed));
+    sim.complete(0);
+    sim.complete(0);
+    sim.disk("b").fail_with(None);
+    // The region may have been lost there, and so it is copied; and that is all for a while.
+    assert_eq!(on(&sim.pending(), BioOp::Data(Op::Read)), ["a"]);
+    sim.complete_all();
+    sim.advance(10 * SECOND);
+    assert!(sim.pending().is_empty());
+    sim.advance(60 * SECOND);
+    assert_eq!(on(&sim.pending(), BioOp::Flush), ["a", "b"]);
+    sim.complete_all();
+}

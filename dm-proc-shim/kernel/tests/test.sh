@@ -236,6 +236,26 @@ must table r < /tmp/t; must /bin/mke2fs -q -t ext4 $D/r; must mount -t ext4 $D/r
 must /bin/e2fsck -fn $D/r; grep -q ' AD ' $P/r && ok "goes on without a leg" || fail "$(cat $P/r)"
 must control remove r; must /bin/dmsetup remove broken
 
+part a move under a mounted file system
+dd if=/dev/zero of=/dev/ram1 bs=1M count=24 oflag=direct 2>/dev/null
+must control create r; echo '0 49152 linear /dev/ram0 0' > /tmp/t; must table r < /tmp/t
+must /bin/mke2fs -q -t ext4 $D/r; must mount -t ext4 $D/r /mnt; must cp /bin/busybox /mnt
+( cd /tmp; exec /bin/bonnie++ -q -d /mnt -u 0:0 -r 4 -s 8 -n 1 -m moving > /tmp/bonnie 2>&1 ) & bonnie=$!
+moves=0 from=ram0 to=ram1
+while kill -0 $bonnie 2>/dev/null || [ $moves = 0 ]; do
+    echo "0 49152 mirror core 1 1024 2 /dev/$from 0 /dev/$to 0 1 handle_errors" > /tmp/t
+    must table r < /tmp/t; must control resume r
+    must in_sync 120 cat $P/r || break
+    echo "0 49152 linear /dev/$to 0" > /tmp/t; must table r < /tmp/t; must control resume r
+    # Nothing may be left there that anybody needs.
+    dd if=/dev/urandom of=/dev/$from bs=1M count=24 oflag=direct 2>/dev/null
+    moves=$((moves + 1)) swap=$from from=$to to=$swap
+done
+wait $bonnie || { cat /tmp/bonnie; fail "bonnie++ while its disk moved"; }
+must cmp -s /bin/busybox /mnt/busybox; must umount /mnt; must /bin/e2fsck -fn $D/r
+must mount -t ext4 $D/r /mnt; must cmp -s /bin/busybox /mnt/busybox; must umount /mnt
+ok "$moves moves under bonnie++"; must control remove r
+
 part one of ours on another
 printf '0 40000 linear 1:0 0\n40000 40000 linear 1:1 5\n' > /tmp/t
 must control create low 5; must table low < /tmp/t

@@ -283,7 +283,7 @@ impl Machine for MirrorMachine {
         } else if part == Part::Copy as u8 {
             self.copy_done(n, leg, result, now);
         } else if part == Part::Sweep as u8 {
-            self.sweep_done(only(leg), result);
+            self.sweep_done(only(leg), result, now);
         } else if let Some(log) = &mut self.log {
             let news = log.handle_done(result);
             self.handle_news(news, now);

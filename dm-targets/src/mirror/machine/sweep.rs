@@ -12,6 +12,10 @@ use crate::{Action, BioOp, IoError, Job, JobData, Time};
 /// How long marks are left for the next write to the same region.
 const DELAY: Duration = Duration::from_secs(1);
 
+/// How long legs that did not flush are left alone: their regions are copied again, for as long as it
+/// takes, and that is not to become all that is done.
+const RETRY: Duration = Duration::from_secs(60);
+
 /// How many words of marks are cleared at a time, for so long as no lock need be held longer.
 const WORDS: u64 = 4096;
 
@@ -118,7 +122,7 @@ impl MirrorMachine {
     }
 
     /// Legs have flushed, or failed to.
-    pub(super) fn sweep_done(&mut self, leg: LegSet, result: Result<(), IoError>) {
+    pub(super) fn sweep_done(&mut self, leg: LegSet, result: Result<(), IoError>, now: Time) {
         let Step::Flush { to, left, failed, good } = self.sweep.step else {
             return;
         };
@@ -132,6 +136,7 @@ impl MirrorMachine {
         if failed != 0 {
             self.lose(failed, Letter::Dead);
             self.forget_unflushed();
+            self.sweep.due = Some(now.after(RETRY));
         } else if self.has_working_log() {
             self.sweep.step = Step::Clear { word: 0, good };
         }
