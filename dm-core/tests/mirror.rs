@@ -79,15 +79,19 @@ fn a_write_waits_for_the_part_that_is_being_copied_and_for_no_other() {
     let sim = disks();
     let (_device, open) = open(&sim, "0 2000 mirror core 1 64 2 a 0 b 0");
     let copy = sim.pending();
-    assert_eq!((copy.len(), copy[0].sector, copy[0].sectors), (1, 0, 64), "one is being read");
-    let waits = sim.write(&open, 63, &[7; 512]);
+    assert_eq!(
+        (copy.len(), copy[0].sector, copy[0].sectors),
+        (1, 0, 16),
+        "a quarter of one is being read"
+    );
+    let waits = sim.write(&open, 15, &[7; 512]);
     assert_eq!(sim.pending().len(), 1);
-    let goes = sim.write(&open, 64, &[8; 512]);
-    assert_eq!(writes(&sim.pending()), [("a", 64), ("b", 64)]);
+    let goes = sim.write(&open, 16, &[8; 512]);
+    assert_eq!(writes(&sim.pending()), [("a", 16), ("b", 16)]);
     sim.complete_all();
     assert_eq!((waits.result(), goes.result()), (Some(Ok(())), Some(Ok(()))));
     assert!(sim.disk("a").sectors(0, 2000) == sim.disk("b").sectors(0, 2000));
-    assert_eq!(sim.disk("b").sectors(63, 2), [[7; 512], [8; 512]].concat());
+    assert_eq!(sim.disk("b").sectors(15, 2), [[7; 512], [8; 512]].concat());
 }
 
 #[test]
@@ -293,7 +297,9 @@ fn a_paused_recovery_waits_to_be_told() {
     };
     say("pause").unwrap();
     sim.complete_all();
-    assert_eq!(status(&device), "0 2000 mirror 2 a b 1/32 1 AA 1 core");
+    assert_eq!(status(&device), "0 2000 mirror 2 a b 0/32 1 AA 1 core");
+    assert_eq!(sim.disk("b").sectors(0, 16), sim.disk("a").sectors(0, 16), "what had begun");
+    assert_ne!(sim.disk("b").sectors(16, 1), sim.disk("a").sectors(16, 1));
     say("unpause").unwrap();
     sim.complete_all();
     assert_eq!(status(&device), "0 2000 mirror 2 a b 32/32 1 AA 1 core");

@@ -20,7 +20,7 @@ mod log;
 mod machine;
 mod shared;
 
-use args::{Features, LogArgs, bounded, identify};
+use args::{Features, LogArgs, MIN_REGION, bounded, identify};
 use legs::{Leg, Legs};
 use log::{Log, MAX_LEGS, Sync};
 use machine::{LOG_BUFFER, LOG_JOB, MirrorMachine, Parts};
@@ -77,12 +77,15 @@ impl TargetType for Mirror {
         let regions = at.length().get().div_ceil(region);
         let count =
             bounded(&mut args, "the number of mirrors", 2, MAX_LEGS as u64, "from 2 to 32")?;
+        let mut block = MIN_REGION;
         let mut extents = Vec::new();
         let mut legs = Vec::new();
         for _ in 0..count {
             let id = identify(args.clone());
             let extent = Extent::parse(&mut args, at.length(), devices)?;
-            check_aligned("region size", region, devices.logical_block(extent.device))
+            let leg_block = devices.logical_block(extent.device);
+            block = block.max(leg_block.get());
+            check_aligned("region size", region, leg_block)
                 .map_err(|why| CtrError::at(region_word, why))?;
             try_push(&mut extents, extent)?;
             try_push(&mut legs, Leg { extent, id })?;
@@ -111,6 +114,7 @@ impl TargetType for Mirror {
             shared: shared.clone(),
             length: at.length(),
             region,
+            block,
             handle_errors: features.handle_errors,
             sync,
             log,

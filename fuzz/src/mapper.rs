@@ -2,7 +2,7 @@
 //!
 //! Devices are created, loaded, suspended, stacked and removed while requests are on their way that
 //! end in any order, disks fail, and allocations are refused. After each step all that can be seen
-//! is what [`model`](self::model) says, down to the last request that waits at a disk.
+//! is what `model` says, down to the last request that waits at a disk.
 
 use arbitrary::{Arbitrary, Unstructured};
 use dm_core::{BioOp, CreateOptions, IoError, LoadDeviceError, Mode, Op, Open, State};

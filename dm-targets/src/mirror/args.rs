@@ -12,7 +12,7 @@ use crate::{CtrError, CtrReason, DeviceId, Devices};
 const MAX_REGIONS: u64 = 1 << 28;
 
 /// The smallest region that Linux takes: a page.
-const MIN_REGION: u64 = 8;
+pub(super) const MIN_REGION: u64 = 8;
 
 /// The words of the log.
 pub(super) struct LogArgs<'t> {

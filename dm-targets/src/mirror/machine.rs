@@ -28,6 +28,10 @@ const REQUESTS: u16 = 128;
 /// The most that is copied at once in one piece.
 const CHUNK: u64 = 1024;
 
+/// The most that is copied at once while others read or write, who wait for it; and not more than a
+/// quarter of a region.
+const SHORT_CHUNK: u64 = 128;
+
 /// What a mirror is made of.
 pub(super) struct Parts {
     pub(super) legs: Legs,
@@ -35,6 +39,8 @@ pub(super) struct Parts {
     pub(super) length: Sectors,
     /// A power of two.
     pub(super) region: u64,
+    /// The largest logical block of its legs, in sectors.
+    pub(super) block: u64,
     pub(super) handle_errors: bool,
     pub(super) sync: Sync,
     pub(super) log: Option<Box<Log>>,
@@ -48,6 +54,7 @@ pub(super) struct MirrorMachine {
     shared: Arc<Shared>,
     length: u64,
     region: u64,
+    short_chunk: u64,
     handle_errors: bool,
     sync: Sync,
     log: Option<Box<Log>>,
@@ -116,7 +123,8 @@ fn job(part: Part, leg: u8, n: u16) -> JobId {
 
 impl MirrorMachine {
     pub(super) fn new(parts: Parts) -> Result<MirrorMachine, OutOfMemory> {
-        let Parts { legs, shared, length, region, handle_errors, sync, log, log_page } = parts;
+        let Parts { legs, shared, length, region, block, handle_errors, sync, log, log_page } =
+            parts;
         let regions = shared.regions();
         let mut requests = Vec::new();
         requests.try_reserve_exact(REQUESTS.into())?;
@@ -127,6 +135,7 @@ impl MirrorMachine {
             shared,
             length: length.get(),
             region,
+            short_chunk: SHORT_CHUNK.min(region / 4).max(block),
             handle_errors,
             sync,
             log,

@@ -14,9 +14,6 @@ use crate::{Action, BioOp, DeviceId, IoError, Job, JobData, Op, Time};
 /// For how long after a request copies come one at a time, and are short.
 const YIELD: Duration = Duration::from_millis(2);
 
-/// How much is copied in one piece while others wait for the same disks and CPUs.
-const SHORT_CHUNK: u64 = 128;
-
 /// The regions that are being copied, chunk by chunk.
 #[derive(Default)]
 pub(super) struct Copying {
@@ -193,7 +190,7 @@ impl MirrorMachine {
         }
         let open = self.copying.open.get_mut(place)?.as_mut()?;
         let (at, left) = (open.next, open.end.saturating_sub(open.next));
-        let sectors = left.min(if busy { SHORT_CHUNK } else { CHUNK });
+        let sectors = left.min(if busy { self.short_chunk } else { CHUNK });
         open.next = at.saturating_add(sectors);
         open.chunks = open.chunks.saturating_add(1);
         self.copying.current = (open.next < open.end).then_some(place);
