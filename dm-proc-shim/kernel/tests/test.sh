@@ -256,6 +256,16 @@ must cmp -s /bin/busybox /mnt/busybox; must umount /mnt; must /bin/e2fsck -fn $D
 must mount -t ext4 $D/r /mnt; must cmp -s /bin/busybox /mnt/busybox; must umount /mnt
 ok "$moves moves under bonnie++"; must control remove r
 
+part loop and virtio disks below
+for module in loop virtio_pci virtio_blk; do modprobe $module 2>/dev/null; done
+dd if=/dev/zero of=/tmp/image bs=1M count=12 2>/dev/null; must losetup /dev/loop0 /tmp/image
+printf '0 24576 linear /dev/loop0 0\n24576 24576 linear /dev/vda 0\n' > /tmp/t
+must control create s; must table s < /tmp/t
+random; must fill $D/s; same $D/s && ok "read back" || fail "read back"
+must /bin/mke2fs -q -F -t ext4 $D/s; must mount -t ext4 $D/s /mnt; must cp /bin/busybox /mnt; must umount /mnt
+must /bin/e2fsck -fn $D/s
+must control remove s; must losetup -d /dev/loop0; rm /tmp/image
+
 part one of ours on another
 printf '0 40000 linear 1:0 0\n40000 40000 linear 1:1 5\n' > /tmp/t
 must control create low 5; must table low < /tmp/t

@@ -61,6 +61,9 @@ const MODULES: &[&str] = &[
     "virtio_blk",
 ];
 
+/// How long the guest's virtio disk is.
+const DISK_BYTES: u64 = 12 << 20;
+
 const INIT: &str = "#!/bin/sh
 export PATH=/bin DM_DISABLE_UDEV=1
 mount -t proc none /proc; mount -t sysfs none /sys; mount -t devtmpfs none /dev; mount -t tmpfs none /tmp
@@ -106,12 +109,22 @@ pub(crate) fn run(
     qemu.args(["-cpu", "max", "-m", "3G"]);
     qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
+    let disk = disk(&work)?;
+    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", disk.display()));
     // An oops ends the run at once, and so does a task that hangs.
     // Nor is the timer tested at boot, which fails where much else runs outside.
     let command_line =
         format!("console=ttyS0 quiet loglevel=5 no_timer_check panic=-1 oops=panic {words}");
     qemu.args(["-append", &command_line]).stdin(Stdio::null()).stdout(Stdio::piped());
     boot(&mut qemu, log)
+}
+
+/// A disk for the guest, all zeros.
+fn disk(work: &Path) -> Result<PathBuf, Failure> {
+    let path = work.join("disk");
+    let file = fs::File::create(&path).map_err(io(&path))?;
+    file.set_len(DISK_BYTES).map_err(io(&path))?;
+    Ok(path)
 }
 
 /// Runs a machine that succeeds by saying `ALL-GOOD`. Returns what it printed, as the file `log`.
