@@ -4,7 +4,7 @@ use dm_targets::{BioOp, Target};
 use heapless::Vec;
 
 use super::MappedDevice;
-use crate::route::Step;
+use crate::route::{Step, route};
 use crate::table::Backing;
 use crate::{Bio, Host, Table};
 
@@ -18,17 +18,25 @@ const LARGE: usize = 65_536;
 impl<H: Host> MappedDevice<H> {
     pub(crate) fn submit_all(&self, bios: impl IntoIterator<Item = H::Bio>) {
         let mut bios = bios.into_iter().fuse();
-        let table = self.shared.gate.enter(self.shared.host.lane());
-        if table.is_none_or(|table| table.len() < LARGE) {
-            return bios.for_each(|bio| self.submit(bio));
-        }
-        loop {
-            let together: Vec<H::Bio, TOGETHER> = bios.by_ref().take(TOGETHER).collect();
-            if together.is_empty() {
-                return;
+        let Some(first) = bios.next() else {
+            return;
+        };
+        match self.shared.gate.enter(self.shared.host.lane()) {
+            Some(table) if table.len() >= LARGE => {
+                drop(table);
+                let mut bios = core::iter::once(first).chain(bios);
+                loop {
+                    let together: Vec<H::Bio, TOGETHER> = bios.by_ref().take(TOGETHER).collect();
+                    if together.is_empty() {
+                        return;
+                    }
+                    self.submit_together(together);
+                }
             }
-            self.submit_together(together);
+            Some(table) => route(&*self.shared.host, table, first),
+            None => self.submit(first),
         }
+        bios.for_each(|bio| self.submit(bio));
     }
 
     /// First where all of them go, then all of them there.

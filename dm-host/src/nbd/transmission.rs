@@ -142,8 +142,15 @@ impl<'c> Transmission<'c> {
         Ok(true)
     }
 
-    /// Submits the requests that have been received. Returns whether there were any.
+    /// Submits the requests that have been received, also those before one that is none. Returns
+    /// whether there were any.
     fn take_requests(&mut self) -> Result<bool, ConnectionError> {
+        let taken = self.collect_requests();
+        self.export.open.submit_all(self.together.drain(..));
+        taken
+    }
+
+    fn collect_requests(&mut self) -> Result<bool, ConnectionError> {
         let (mut any, mut bytes) = (false, 0);
         while !self.leaving && bytes < BATCH {
             if let Some((request, data)) = self.inbound.take_data() {
@@ -162,7 +169,6 @@ impl<'c> Transmission<'c> {
             self.start(request);
             any = true;
         }
-        self.export.open.submit_all(self.together.drain(..));
         Ok(any)
     }
 
