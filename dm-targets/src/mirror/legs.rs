@@ -175,8 +175,49 @@ pub(super) fn only(leg: u8) -> LegSet {
     1u32.checked_shl(leg.into()).unwrap_or(0)
 }
 
+/// One thing that is done on several legs at once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Fan {
+    /// Legs that it is still to be sent to.
+    to: LegSet,
+    /// Legs where it is on its way.
+    left: LegSet,
+    failed: LegSet,
+}
+
+impl Fan {
+    pub(super) fn new(to: LegSet) -> Fan {
+        Fan { to, left: 0, failed: 0 }
+    }
+
+    /// The next leg to send it to, where it is on its way from then on.
+    pub(super) fn send(&mut self) -> Option<u8> {
+        let leg = take_first(&mut self.to)?;
+        self.left |= only(leg);
+        Some(leg)
+    }
+
+    /// Whether it was sent to all.
+    pub(super) fn is_sent(&self) -> bool {
+        self.to == 0
+    }
+
+    /// It has ended on a leg.
+    pub(super) fn ended(&mut self, leg: u8, failed: bool) {
+        self.left &= !only(leg);
+        if failed {
+            self.failed |= only(leg);
+        }
+    }
+
+    /// Once it has ended on all: where it failed.
+    pub(super) fn over(&self) -> Option<LegSet> {
+        (self.to | self.left == 0).then_some(self.failed)
+    }
+}
+
 /// Takes the first of some legs out.
-pub(super) fn take_first(legs: &mut LegSet) -> Option<u8> {
+fn take_first(legs: &mut LegSet) -> Option<u8> {
     let leg = first(*legs);
     let taken = *legs != 0;
     *legs &= !only(leg);

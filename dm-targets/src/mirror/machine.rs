@@ -7,7 +7,7 @@ use dm_sync::{Arc, OutOfMemory};
 use dm_table::Sectors;
 
 use super::bitmap::Bitmap;
-use super::legs::{Legs, only};
+use super::legs::Legs;
 use super::log::{Log, News, Sync};
 use super::shared::{MAX_COPIES, Shared};
 use crate::{Action, IoError, JobId, Machine, Slot, Taken, Time};
@@ -292,7 +292,7 @@ impl Machine for MirrorMachine {
         } else if part == Part::Copy as u8 {
             self.copy_done(n, leg, result, now);
         } else if part == Part::Sweep as u8 {
-            self.sweep_done(only(leg), result, now);
+            self.sweep_done(leg, result, now);
         } else if let Some(log) = &mut self.log {
             let news = log.handle_done(result);
             self.handle_news(news, now);

@@ -5,7 +5,7 @@ use core::time::Duration;
 use dm_table::{Sector, Sectors};
 
 use super::super::bitmap::Found;
-use super::super::legs::{LegSet, first, only, take_first};
+use super::super::legs::{Fan, LegSet, first, only};
 use super::super::shared::{Letter, MAX_COPIES};
 use super::requests::is_legs_fault;
 use super::{CHUNK, LOG_BUFFER, MirrorMachine, Mode, Part, job};
@@ -60,8 +60,8 @@ enum Step {
     Wait,
     /// Being read, or to be read if there is no leg yet.
     Read { leg: Option<u8>, tried: LegSet },
-    /// Being written: still to be sent to, on their way, failed.
-    Write { to: LegSet, left: LegSet, failed: LegSet, excused: bool },
+    /// Being written.
+    Write { fan: Fan, excused: bool },
 }
 
 impl Chunk {
@@ -143,9 +143,9 @@ impl MirrorMachine {
                 chunk.step = Step::Read { leg: Some(leg), tried };
                 (leg, Op::Read)
             }
-            Step::Write { mut to, left, failed, excused } => {
-                let leg = take_first(&mut to)?;
-                chunk.step = Step::Write { to, left: left | only(leg), failed, excused };
+            Step::Write { mut fan, excused } => {
+                let leg = fan.send()?;
+                chunk.step = Step::Write { fan, excused };
                 (leg, Op::Write)
             }
             _ => return None,
@@ -247,22 +247,21 @@ impl MirrorMachine {
                 let to = self.legs.alive() & !only(leg);
                 chunk.step = match fault {
                     None if to == 0 => return self.end_chunk(n, &chunk, false, now),
-                    None => Step::Write { to, left: 0, failed: 0, excused: false },
+                    None => Step::Write { fan: Fan::new(to), excused: false },
                     Some(true) if self.handle_errors && self.legs.good() & !tried != 0 => {
                         Step::Read { leg: None, tried }
                     }
                     Some(_) => return self.end_chunk(n, &chunk, true, now),
                 };
             }
-            Step::Write { to, left, failed, excused } => {
-                let left = left & !only(leg);
-                let failed = if fault == Some(true) { failed | only(leg) } else { failed };
+            Step::Write { mut fan, excused } => {
+                fan.ended(leg, fault == Some(true));
                 let excused = excused || fault == Some(false);
-                if to | left == 0 {
+                if let Some(failed) = fan.over() {
                     let survived = self.lose(failed, Letter::SyncFailed);
                     return self.end_chunk(n, &chunk, !survived || excused, now);
                 }
-                chunk.step = Step::Write { to, left, failed, excused };
+                chunk.step = Step::Write { fan, excused };
             }
             Step::Wait => return,
         }

@@ -2,7 +2,7 @@
 
 use dm_table::Sector;
 
-use super::super::legs::{LegSet, lowest, only, take_first};
+use super::super::legs::{Fan, LegSet, lowest, only};
 use super::super::shared::Letter;
 use super::{MirrorMachine, Mode, Part, REQUESTS, job};
 use crate::{Action, BioOp, DeviceId, IoError, Job, JobData, Op, Slot, Taken, Time};
@@ -23,8 +23,8 @@ enum State {
     Waiting,
     /// Being read from a leg, after `tried` had failed; not `sent` until the next poll.
     Reading { leg: u8, tried: LegSet, sent: bool },
-    /// Being written to, or flushed on, legs: still to be sent to, on their way, failed.
-    Writing { to: LegSet, left: LegSet, failed: LegSet, excuse: Option<IoError> },
+    /// Being written to, or flushed on, legs.
+    Writing { fan: Fan, excuse: Option<IoError> },
     /// Written, but the log does not name yet who is not to be believed.
     Held,
     /// Over, once the host was told.
@@ -127,8 +127,7 @@ impl MirrorMachine {
     }
 
     fn to_all(&self) -> State {
-        let to = self.legs.alive();
-        State::Writing { to, left: 0, failed: 0, excuse: None }
+        State::Writing { fan: Fan::new(self.legs.alive()), excuse: None }
     }
 
     /// Reads from a leg that holds what was written last, if one is left that was not tried.
@@ -177,14 +176,13 @@ impl MirrorMachine {
                     self.set(slot, State::Reading { leg, tried, sent: true });
                     return Some(Action::Start(self.job(slot, leg, &taken)));
                 }
-                State::Writing { mut to, left, failed, excuse } => {
-                    let leg = take_first(&mut to);
-                    if to == 0 {
+                State::Writing { mut fan, excuse } => {
+                    let leg = fan.send();
+                    if fan.is_sent() {
                         self.ready.pop();
                     }
                     if let Some(leg) = leg {
-                        let left = left | only(leg);
-                        self.set(slot, State::Writing { to, left, failed, excuse });
+                        self.set(slot, State::Writing { fan, excuse });
                         return Some(Action::Start(self.job(slot, leg, &taken)));
                     }
                 }
@@ -231,15 +229,12 @@ impl MirrorMachine {
                 self.set(slot, state);
                 self.ready.push(slot);
             }
-            State::Writing { to, left, failed, excuse } => {
-                let left = left & !only(leg);
-                let (failed, excuse) = match result {
-                    Ok(()) => (failed, excuse),
-                    Err(error) if is_legs_fault(error) => (failed | only(leg), excuse),
-                    Err(error) => (failed, Some(error)),
-                };
-                self.set(slot, State::Writing { to, left, failed, excuse });
-                if to | left == 0 {
+            State::Writing { mut fan, excuse } => {
+                let fault = result.err().map(is_legs_fault);
+                fan.ended(leg, fault == Some(true));
+                let excuse = if fault == Some(false) { result.err() } else { excuse };
+                self.set(slot, State::Writing { fan, excuse });
+                if let Some(failed) = fan.over() {
                     let result = self.written(&taken, failed, excuse);
                     self.end(slot, result);
                     self.look_again = true;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use dm_table::{Sector, Sectors};
 
-use super::super::legs::{LegSet, only, take_first};
+use super::super::legs::{Fan, LegSet};
 use super::super::shared::Letter;
 use super::{FLUSH_BUFFER, MirrorMachine, Mode, Part, job};
 use crate::{Action, BioOp, IoError, Job, JobData, Time};
@@ -34,8 +34,8 @@ pub(super) struct Sweep {
 enum Step {
     #[default]
     Idle,
-    /// Legs are flushed: still to be sent to, on their way, failed. `good` were good before.
-    Flush { to: LegSet, left: LegSet, failed: LegSet, good: LegSet },
+    /// Legs are flushed. `good` were good before.
+    Flush { fan: Fan, good: LegSet },
     /// Marks are cleared, from this word on.
     Clear { word: u64, good: LegSet },
 }
@@ -74,14 +74,13 @@ impl MirrorMachine {
             self.sweep.last = false;
             self.touched.fill(false);
             self.touch_written();
-            let (to, good) = (self.legs.alive(), self.legs.good());
-            self.sweep.step = Step::Flush { to, left: 0, failed: 0, good };
+            let (fan, good) = (Fan::new(self.legs.alive()), self.legs.good());
+            self.sweep.step = Step::Flush { fan, good };
         }
         match self.sweep.step {
-            Step::Flush { mut to, left, failed, good } => {
-                let leg = take_first(&mut to)?;
-                let left = left | only(leg);
-                self.sweep.step = Step::Flush { to, left, failed, good };
+            Step::Flush { mut fan, good } => {
+                let leg = fan.send()?;
+                self.sweep.step = Step::Flush { fan, good };
                 let (device, _) = self.legs.place(leg, Sector::ZERO)?;
                 Some(Action::Start(Job {
                     id: job(Part::Sweep, leg, 0),
@@ -122,16 +121,15 @@ impl MirrorMachine {
     }
 
     /// Legs have flushed, or failed to.
-    pub(super) fn sweep_done(&mut self, leg: LegSet, result: Result<(), IoError>, now: Time) {
-        let Step::Flush { to, left, failed, good } = self.sweep.step else {
+    pub(super) fn sweep_done(&mut self, leg: u8, result: Result<(), IoError>, now: Time) {
+        let Step::Flush { mut fan, good } = self.sweep.step else {
             return;
         };
-        let left = left & !leg;
-        let failed = if result.is_err() { failed | leg } else { failed };
-        self.sweep.step = Step::Flush { to, left, failed, good };
-        if to | left != 0 {
+        fan.ended(leg, result.is_err());
+        self.sweep.step = Step::Flush { fan, good };
+        let Some(failed) = fan.over() else {
             return;
-        }
+        };
         self.sweep.step = Step::Idle;
         if failed != 0 {
             self.lose(failed, Letter::Dead);
