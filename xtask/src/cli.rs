@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::fuzz;
 use crate::kernel;
 use crate::sim;
+use crate::soak;
 use crate::steps::{STEPS, Step};
 
 /// What to do.
@@ -31,8 +32,8 @@ pub(crate) enum Chore {
     },
     /// Record the traces that the benchmarks replay.
     RecordTraces,
-    /// Run the tests that take too long for every day.
-    Soak,
+    /// Run what takes too long for every day.
+    Soak(soak::Chore),
     /// Run the simulator.
     Sim(sim::Seeds),
     /// One benchmark, or all of them, and arguments for it.
@@ -51,7 +52,8 @@ cargo xtask bench [NAME [ARGUMENT...]]                    every benchmark, or on
 cargo xtask bench io [--long]                             our server against those of others, on the same work
 cargo xtask bench mirror [--rounds N]                     resyncs against plain copies, and what readers notice
 cargo xtask coverage                                      lines of the core crates that tests run
-cargo xtask soak                                          clients and daemons killed, moves under load: ten minutes
+cargo xtask soak [--minutes N]                            one daemon under everything at once, verified; N is 10
+cargo xtask soak --deaths                                 clients and daemons killed, many times: ten minutes
 cargo xtask fuzz [--seconds N] [--only TARGET[,TARGET]...]  every fuzz target in turn
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
@@ -81,7 +83,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "kernel" => kernel::parse(args).map(Chore::Kernel),
             "vm" => vm(args),
             "trace" => trace(args),
-            "soak" => none_left(args, Chore::Soak),
+            "soak" => Ok(soak::parse(args)?.map_or(Chore::Help, Chore::Soak)),
             "sim" => Ok(sim::parse(&mut args)?.map_or(Chore::Help, Chore::Sim)),
             other => Err(lexopt::Error::from(format!("there is no chore `{other}`")).into()),
         },

@@ -65,6 +65,9 @@ pub(crate) enum Failure {
     Kernel(#[from] crate::kernel::KernelFailure),
 
     #[error(transparent)]
+    Soak(#[from] crate::soak::SoakFailure),
+
+    #[error(transparent)]
     Trace(#[from] crate::trace::TraceFailure),
 
     #[error("steps that failed: {0}")]

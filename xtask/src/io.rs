@@ -26,6 +26,7 @@ pub(crate) use ground::fill;
 use ground::{Cache, Ground, Layout};
 use report::{Figure, Quantity};
 use server::Running;
+pub(crate) use server::{enter, read_request};
 
 const TOOLS: &[Tool] = &[
     tool("fio", "fio", "the client"),

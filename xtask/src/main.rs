@@ -20,6 +20,7 @@ mod rust_src;
 mod setup;
 mod shell;
 mod sim;
+mod soak;
 mod steps;
 mod trace;
 mod vm;
@@ -40,7 +41,7 @@ fn main() -> ExitCode {
         Chore::Kernel(chore) => kernel::run(&chore),
         Chore::Sim(seeds) => sim::run(seeds),
         Chore::Vm { kernel } => vm::run(kernel.as_deref()),
-        Chore::Soak => steps::soak(),
+        Chore::Soak(chore) => soak::run(chore),
         Chore::RecordTraces => trace::record(),
     });
     match done {

@@ -98,12 +98,6 @@ pub(crate) fn run(only: &[&'static Step], keep_going: bool) -> Result<(), Failur
     Err(Failure::Steps(failed.join(", ")))
 }
 
-/// Runs the tests that are ignored elsewhere since they take long.
-pub(crate) fn soak() -> Result<(), Failure> {
-    let test = ["test", "--package", "dm-host", "--test", "dmctl", "--", "soak_"];
-    cargo(&[&test[..], &["--ignored", "--nocapture", "--test-threads=1"]].concat())
-}
-
 fn cargo(args: &[&str]) -> Result<(), Failure> {
     shell::run(&mut shell::cargo(args))
 }

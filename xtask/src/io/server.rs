@@ -99,6 +99,13 @@ fn ticks(stat: &str) -> Option<u32> {
 
 /// Connects as an NBD client, and reads the first 4 KiB of the export.
 fn read_first(socket: &Path, export: &str) -> io::Result<()> {
+    let mut stream = enter(socket, export)?;
+    stream.write_all(&read_request(4096))?;
+    stream.read_exact(&mut [0; 16 + 4096])
+}
+
+/// Connects as an NBD client, up to where requests may be sent.
+pub(crate) fn enter(socket: &Path, export: &str) -> io::Result<UnixStream> {
     let mut stream = UnixStream::connect(socket)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.read_exact(&mut [0; 18])?;
@@ -109,11 +116,15 @@ fn read_first(socket: &Path, export: &str) -> io::Result<()> {
     stream.write_all(&(export.len() as u32).to_be_bytes())?;
     stream.write_all(export.as_bytes())?;
     stream.read_exact(&mut [0; 10])?;
+    Ok(stream)
+}
+
+/// Asks for that many bytes, from the first on.
+pub(crate) fn read_request(bytes: u32) -> [u8; 28] {
     let mut request = [0; 28];
     request[..4].copy_from_slice(&0x2560_9513_u32.to_be_bytes());
-    request[24..].copy_from_slice(&4096_u32.to_be_bytes());
-    stream.write_all(&request)?;
-    stream.read_exact(&mut [0; 16 + 4096])
+    request[24..].copy_from_slice(&bytes.to_be_bytes());
+    request
 }
 
 #[cfg(test)]
