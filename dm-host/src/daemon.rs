@@ -30,6 +30,8 @@ pub struct DaemonOptions {
     pub record: Option<PathBuf>,
     /// Where NBD is served besides its socket.
     pub tcp: Option<SocketAddr>,
+    /// How TLS is spoken there, if it is.
+    pub tls: Option<nbd::ServerTls>,
     /// How backing devices are read and written.
     pub host: HostOptions,
 }
@@ -90,7 +92,11 @@ impl Daemon {
         nbd.push(nbd::Server::bind_unix(&socket).map_err(failed(what))?);
         if let Some(address) = options.tcp {
             let what = format!("NBD on {address}");
-            nbd.push(nbd::Server::bind_tcp(address).map_err(failed(what))?);
+            let server = nbd::Server::bind_tcp(address).map_err(failed(what))?;
+            nbd.push(match &options.tls {
+                Some(tls) => server.with_tls(tls.clone()),
+                None => server,
+            });
         }
         for server in &nbd {
             server.serve(mapper.clone()).map_err(failed("NBD".into()))?;

@@ -85,7 +85,11 @@ impl From<OutOfMemory> for StartError {
 /// - `mem:SIZE`, `mem:NAME:SIZE`: a disk in memory, where SIZE is bytes, or has K, M, G or T behind
 ///   it. The same words are the same disk for as long as a table has it open; then it is gone;
 /// - `nbd://HOST[:PORT]/EXPORT`, `nbd+unix:///EXPORT?socket=PATH`: an NBD export. While its server is
-///   gone requests wait, up to a minute, and are then sent again.
+///   gone requests wait, and are then sent again; after a minute, or as many seconds as the parameter
+///   `reconnect-delay` says, they fail. With `nbds` in front it is spoken to over TLS, with the
+///   parameters `tls-certificates=DIR` (where `ca-cert.pem` has the authorities to trust instead of
+///   the system's, and `client-cert.pem` and `client-key.pem` are shown if they are there),
+///   `tls-hostname=NAME` (whom the server's certificate must be for) and `tls-verify-peer=0`.
 ///
 /// A device that is written is this process's alone, one that is only read is shared with other
 /// readers, among all that ask for flock(2) locks. A sector that a file ends in the middle of does

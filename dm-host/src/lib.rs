@@ -15,6 +15,7 @@ mod host;
 mod inbox;
 mod mirror_status;
 pub mod nbd;
+mod tls;
 mod unix_socket;
 pub mod vhost;
 

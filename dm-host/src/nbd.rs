@@ -15,4 +15,5 @@ mod request;
 mod server;
 mod transmission;
 
+pub use crate::tls::{CertificatesError, ServerTls};
 pub use server::Server;

@@ -18,6 +18,7 @@ const TOOLS: &[Tool] = &[
     tool("fio", "fio", "verified I/O over NBD"),
     tool("nbdinfo", "libnbd-bin", "an NBD client"),
     tool("nbdcopy", "libnbd-bin", "an NBD client"),
+    tool("nbdsh", "python3-libnbd", "an NBD client"),
     tool("qemu-img", "qemu-utils", "an NBD client"),
     tool("qemu-nbd", "qemu-utils", "an NBD server"),
     tool("nbdkit", "nbdkit", "an NBD server"),

@@ -93,6 +93,27 @@ pub(super) struct Serve {
     /// Serve NBD on a TCP address of this machine too, such as 127.0.0.1:10809
     #[arg(long, value_name = "ADDRESS")]
     pub(super) tcp: Option<std::net::SocketAddr>,
+    /// Speak TLS there, as who server-cert.pem and server-key.pem in a directory say
+    #[arg(long, value_name = "DIR", requires = "tcp", value_hint = ValueHint::DirPath)]
+    pub(super) tls_certificates: Option<PathBuf>,
+    /// Whether clients there must use TLS, or may
+    #[arg(long, value_name = "MODE", requires = "tls_certificates", default_value = "require")]
+    pub(super) tls: TlsMode,
+    /// Refuse clients there without a certificate that an authority in ca-cert.pem, in the same
+    /// directory, has signed
+    #[arg(long, requires = "tls_certificates")]
+    pub(super) tls_verify_peer: bool,
+}
+
+/// What a server makes of TLS.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
+pub(super) enum TlsMode {
+    /// There is none
+    Off,
+    /// Clients may use it
+    Allow,
+    /// Clients must use it
+    Require,
 }
 
 #[derive(Debug, clap::Args)]

@@ -116,6 +116,7 @@ fn start(folder: &Folder) -> Result<(Daemon, DaemonOptions), Failure> {
         mountpoint: Some(mountpoint),
         record: None,
         tcp: None,
+        tls: None,
         host: HostOptions::default(),
     };
     let daemon = match Daemon::start(&options) {

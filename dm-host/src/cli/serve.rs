@@ -6,7 +6,7 @@ use dm_core::table_text::concise;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::args::{Create, Serve, TableSource};
+use super::args::{Create, Serve, TableSource, TlsMode};
 use super::check::show;
 use super::create::create;
 use super::failure::Failure;
@@ -14,6 +14,7 @@ use super::output::print;
 use super::source::Source;
 use crate::control::{Client, Refusal};
 use crate::daemon::{Daemon, DaemonOptions, RuntimeDir};
+use crate::nbd::ServerTls;
 use crate::{Diagnosis, HostOptions};
 
 /// Runs a daemon until a signal ends it.
@@ -29,6 +30,7 @@ pub(super) fn run(
         mountpoint: mountpoint.clone(),
         record,
         tcp: args.tcp,
+        tls: server_tls(args)?,
         host: HostOptions { engine: args.engine },
     };
     let daemon = Daemon::start(&options)?;
@@ -37,6 +39,17 @@ pub(super) fn run(
         signals.wait();
     }
     served.and(stop(daemon))
+}
+
+/// How TLS is spoken, if it is.
+fn server_tls(args: &Serve) -> Result<Option<ServerTls>, Failure> {
+    let Some(directory) = args.tls_certificates.as_ref().filter(|_| args.tls != TlsMode::Off)
+    else {
+        return Ok(None);
+    };
+    let tls = ServerTls::load(directory, args.tls_verify_peer);
+    let tls = tls.map_err(|why| Failure::Said(format!("--tls-certificates: {why}")))?;
+    Ok(Some(if args.tls == TlsMode::Allow { tls.optional() } else { tls }))
 }
 
 /// Stops a daemon, and tells what it could not flush.
@@ -80,7 +93,8 @@ fn announce(daemon: &Daemon, options: &DaemonOptions) -> Result<(), Failure> {
         nbd.display()
     );
     if let Some(address) = daemon.tcp_address() {
-        text += &format!("NBD             nbd://{address}/NAME\n");
+        let scheme = if options.tls.is_some() { "nbds" } else { "nbd" };
+        text += &format!("NBD             {scheme}://{address}/NAME\n");
     }
     if let Some(mountpoint) = &options.mountpoint {
         text += &format!("files           {}\n", mountpoint.display());

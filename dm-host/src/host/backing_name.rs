@@ -15,11 +15,11 @@ pub(crate) enum BackingName {
     Memory { size: Sectors },
     /// `MAJOR:MINOR`: a block device by its number.
     Number { major: u32, minor: u32 },
-    /// `nbd://...`, `nbd+unix://...`: an NBD export.
+    /// `nbd://...`, `nbd+unix://...`, and the same with `nbds`: an NBD export.
     Remote(Address),
 }
 
-const EXPECTED: &str = "a path, file:PATH, direct:PATH (past the page cache), mem:[NAME:]SIZE, MAJOR:MINOR or nbd://...";
+const EXPECTED: &str = "a path, file:PATH, direct:PATH (past the page cache), mem:[NAME:]SIZE, MAJOR:MINOR or nbd[s]://...";
 const EXPECTED_SIZE: &str =
     "mem:[NAME:]SIZE, where SIZE is a number of bytes, a multiple of 512, or one with K, M, G or T";
 

@@ -49,9 +49,6 @@ struct State {
     stopped: bool,
 }
 
-/// How long requests wait for a server that is gone, before they fail.
-const GONE: Duration = Duration::from_secs(60);
-
 /// How long to wait before another attempt to connect.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -59,7 +56,7 @@ impl Remote {
     /// Connects to an export, to stay connected.
     pub(crate) fn open(address: Address, mode: Mode) -> Result<Remote, OpenError> {
         let (socket, facts) = connect(&address).inspect_err(|error| {
-            tracing::info!("an NBD export does not open: {error}");
+            tracing::warn!("an NBD export does not open: {error}");
         })?;
         let read_only = facts.flags.contains(TransmissionFlags::READ_ONLY);
         if read_only && mode == Mode::ReadWrite {
@@ -211,6 +208,7 @@ impl Shared {
             state.broken = false;
         }
         let since = Instant::now();
+        let mut told = String::new();
         loop {
             let connected = connect(&self.address).and_then(|(socket, facts)| {
                 let same = facts.size == self.facts.size && facts.flags == self.facts.flags;
@@ -218,13 +216,17 @@ impl Shared {
             });
             match connected {
                 Ok(socket) => return Some(socket),
-                Err(error) => tracing::debug!("an NBD server is still gone: {error}"),
+                Err(error) if error.to_string() == told => {}
+                Err(error) => {
+                    told = error.to_string();
+                    tracing::warn!("an NBD server is not back yet: {told}");
+                }
             }
             let mut state = self.state.lock();
             if state.stopped {
                 return None;
             }
-            if since.elapsed() > GONE {
+            if since.elapsed() > self.address.reconnect_delay {
                 let failed = std::mem::take(&mut state.waiting);
                 drop(state);
                 failed.into_iter().for_each(|job| job.finish(Err(IoError::NoDevice)));

@@ -35,13 +35,17 @@ pub(crate) struct Facts {
 
 /// A handshake, as the server sees it.
 ///
-/// - Inputs: [`handle`](Self::handle)
+/// - Inputs: [`handle`](Self::handle); [`handle_tls`](Self::handle_tls), once TLS was
+///   [asked for](Self::wants_tls) and has begun
 /// - Outputs: [`take_output`](Self::take_output), to be sent after each input;
-///   [`finish`](Self::finish), once `handle` says that it is over
+///   [`finish`](Self::finish), once it [is over](Self::is_over)
 pub(crate) struct Handshake<E> {
     state: State,
+    tls: Tls,
     no_zeroes: bool,
     structured: bool,
+    /// The client asked for something that it may only have with TLS.
+    refused: bool,
     output: Vec<u8>,
     export: Option<E>,
 }
@@ -51,7 +55,22 @@ enum State {
     /// The client is to say its flags.
     Flags,
     Options,
+    /// TLS is to begin.
+    Tls,
     Over,
+}
+
+/// What a server makes of TLS, on one connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Tls {
+    /// There is none.
+    Off,
+    /// The client may ask for it.
+    Allowed,
+    /// The client must ask for it first.
+    Required,
+    /// It is what this is said over.
+    On,
 }
 
 /// What a handshake came to.
@@ -74,6 +93,10 @@ pub(crate) enum HandshakeError {
     TooLong(u32),
     #[error("it asked, by an old option that cannot be refused, for {0}")]
     NoExport(&'static str),
+    #[error("it does not use TLS, which is required")]
+    NoTls,
+    #[error("it sent something in clear after it had asked for TLS")]
+    InClear,
 }
 
 /// The longest option that is looked at; names are at most 4096 bytes long.
@@ -83,14 +106,21 @@ const OPTION_HEADER: usize = 16;
 
 impl<E> Handshake<E> {
     /// One that begins, with the greeting to be sent.
-    pub(crate) fn new() -> Handshake<E> {
+    pub(crate) fn new(tls: Tls) -> Handshake<E> {
         let mut output = Vec::new();
         output.extend_from_slice(GREETING);
         output.extend_from_slice(OPTION_MAGIC);
         let flags = HandshakeFlags::FIXED_NEWSTYLE | HandshakeFlags::NO_ZEROES;
         output.extend_from_slice(&flags.bits().to_be_bytes());
-        let state = State::Flags;
-        Handshake { state, no_zeroes: false, structured: false, output, export: None }
+        Handshake {
+            state: State::Flags,
+            tls,
+            no_zeroes: false,
+            structured: false,
+            refused: false,
+            output,
+            export: None,
+        }
     }
 
     /// Takes what it understands off the front of `input`, at most one option; returns how many
@@ -103,8 +133,21 @@ impl<E> Handshake<E> {
         match self.state {
             State::Flags => self.handle_flags(input),
             State::Options => self.handle_option(input, exports),
-            State::Over => Ok(0),
+            State::Tls | State::Over => Ok(0),
         }
+    }
+
+    /// Whether TLS is to begin as soon as the output is sent. What has come until then, and was not
+    /// handled, nobody vouches for.
+    pub(crate) fn wants_tls(&self) -> bool {
+        self.state == State::Tls
+    }
+
+    /// Goes on within TLS, where nothing counts that was agreed on before.
+    pub(crate) fn handle_tls(&mut self) {
+        self.state = State::Options;
+        self.tls = Tls::On;
+        (self.structured, self.refused) = (false, false);
     }
 
     /// What is to be sent now.
@@ -118,9 +161,12 @@ impl<E> Handshake<E> {
     }
 
     /// What was agreed on; `None` if the client wanted to leave.
-    pub(crate) fn finish(self) -> Option<Agreed<E>> {
+    pub(crate) fn finish(self) -> Result<Option<Agreed<E>>, HandshakeError> {
         let structured = self.structured;
-        self.export.map(|export| Agreed { export, structured })
+        match self.export {
+            None if self.refused => Err(HandshakeError::NoTls),
+            export => Ok(export.map(|export| Agreed { export, structured })),
+        }
     }
 
     fn handle_flags(&mut self, input: &[u8]) -> Result<usize, HandshakeError> {
@@ -158,11 +204,17 @@ impl<E> Handshake<E> {
             return Ok(0);
         };
         match option {
-            option::EXPORT_NAME => self.export_name(data, exports)?,
             option::ABORT => {
                 self.reply(option, reply::ACK, &[]);
                 self.state = State::Over;
             }
+            option::STARTTLS => self.start_tls(data),
+            option::EXPORT_NAME if self.tls == Tls::Required => return Err(HandshakeError::NoTls),
+            _ if self.tls == Tls::Required => {
+                self.refused = true;
+                self.reply(option, reply::ERR_TLS_REQD, b"TLS is required");
+            }
+            option::EXPORT_NAME => self.export_name(data, exports)?,
             option::LIST if data.is_empty() => self.list(exports),
             option::STRUCTURED_REPLY if data.is_empty() => {
                 self.structured = true;
@@ -192,6 +244,19 @@ impl<E> Handshake<E> {
         }
         self.agree(export);
         Ok(())
+    }
+
+    fn start_tls(&mut self, data: &[u8]) {
+        let (kind, text): (_, &[u8]) = match self.tls {
+            Tls::Off => (reply::ERR_UNSUP, b"not supported"),
+            Tls::On => (reply::ERR_INVALID, b"TLS is on already"),
+            _ if !data.is_empty() => (reply::ERR_INVALID, b"this option takes no data"),
+            Tls::Allowed | Tls::Required => {
+                self.state = State::Tls;
+                (reply::ACK, b"")
+            }
+        };
+        self.reply(option::STARTTLS, kind, text);
     }
 
     fn list(&mut self, exports: &impl Exports<Export = E>) {

@@ -14,15 +14,17 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown, sockopt};
 
-use super::connection;
+use super::connection::{self, Service};
 use crate::Mapper;
 use crate::doorbell::Doorbell;
+use crate::tls::ServerTls;
 use crate::unix_socket;
 
 /// A server that listens, and serves once it is told to. Dropping it shuts it down.
 pub struct Server {
     listener: OwnedFd,
     address: Address,
+    tls: Option<ServerTls>,
     shared: Arc<Shared>,
     accepting: Mutex<Option<JoinHandle<()>>>,
 }
@@ -79,6 +81,12 @@ impl Server {
         Server::new(listener.into(), Address::Tcp(address))
     }
 
+    /// The same, but with TLS for its clients.
+    pub fn with_tls(mut self, tls: ServerTls) -> Server {
+        self.tls = Some(tls);
+        self
+    }
+
     /// The address of a server that listens on TCP.
     pub fn tcp_address(&self) -> Option<SocketAddr> {
         match self.address {
@@ -96,8 +104,9 @@ impl Server {
             return Ok(());
         }
         let (listener, shared) = (self.listener.try_clone()?, self.shared.clone());
+        let service = Service { mapper, tls: self.tls.clone() };
         let builder = std::thread::Builder::new().name("nbd-accept".into());
-        *accepting = Some(builder.spawn(move || accept_clients(&listener, &shared, &mapper))?);
+        *accepting = Some(builder.spawn(move || accept_clients(&listener, &shared, &service))?);
         Ok(())
     }
 
@@ -131,7 +140,7 @@ impl Server {
             gone: Condvar::new(),
             doorbell: Doorbell::new()?,
         });
-        Ok(Server { listener, address, shared, accepting: Mutex::new(None) })
+        Ok(Server { listener, address, tls: None, shared, accepting: Mutex::new(None) })
     }
 }
 
@@ -141,7 +150,7 @@ impl Drop for Server {
     }
 }
 
-fn accept_clients(listener: &OwnedFd, shared: &Arc<Shared>, mapper: &Arc<Mapper>) {
+fn accept_clients(listener: &OwnedFd, shared: &Arc<Shared>, service: &Service) {
     while !shared.clients.lock().stopped {
         let mut waited_for =
             [PollFd::new(listener, PollFlags::IN), PollFd::new(&shared.doorbell, PollFlags::IN)];
@@ -149,7 +158,7 @@ fn accept_clients(listener: &OwnedFd, shared: &Arc<Shared>, mapper: &Arc<Mapper>
         let _ = poll(&mut waited_for, None);
         match accept_with(listener, SocketFlags::CLOEXEC) {
             Ok(socket) => {
-                if let Err(error) = shared.clone().start_client(socket, mapper.clone()) {
+                if let Err(error) = shared.clone().start_client(socket, service.clone()) {
                     tracing::warn!("an NBD client cannot be served: {error}");
                 }
             }
@@ -164,7 +173,7 @@ fn accept_clients(listener: &OwnedFd, shared: &Arc<Shared>, mapper: &Arc<Mapper>
 }
 
 impl Shared {
-    fn start_client(self: Arc<Shared>, socket: OwnedFd, mapper: Arc<Mapper>) -> io::Result<()> {
+    fn start_client(self: Arc<Shared>, socket: OwnedFd, service: Service) -> io::Result<()> {
         // Refused by a unix socket, where nothing is delayed.
         let _ = sockopt::set_tcp_nodelay(&socket, true);
         let socket = Arc::new(socket);
@@ -182,11 +191,11 @@ impl Shared {
         let builder = std::thread::Builder::new().name("nbd-client".into());
         builder.spawn(move || {
             let number = leave.number;
-            match connection::serve(&socket, &mapper) {
+            match connection::serve(&socket, &service) {
                 Ok(()) => tracing::debug!("NBD client {number} has left"),
                 Err(error) => tracing::warn!("NBD client {number} is disconnected: {error}"),
             }
-            drop((socket, mapper));
+            drop((socket, service));
             drop(leave);
         })?;
         Ok(())

@@ -1,5 +1,7 @@
 //! `dmctl` as its users meet it: the program, its control socket, and its control filesystem.
 
+#[path = "../certificates/mod.rs"]
+mod certificates;
 mod check;
 mod control;
 mod deaths;
@@ -13,5 +15,6 @@ mod quickstart;
 mod record;
 mod serve;
 mod support;
+mod tls;
 mod verbs;
 mod workload;

@@ -67,9 +67,14 @@ struct Ended {
     over: bool,
 }
 
-/// Feeds `input` in pieces of `piece` bytes.
+/// Feeds `input` in pieces of `piece` bytes to a server without TLS.
 fn shake(input: &[u8], piece: usize) -> Ended {
-    let mut handshake = Handshake::new();
+    shake_with(Tls::Off, input, piece)
+}
+
+/// Feeds `input` in pieces of `piece` bytes. Where TLS is to begin, it does so at once.
+fn shake_with(tls: Tls, input: &[u8], piece: usize) -> Ended {
+    let mut handshake = Handshake::new(tls);
     let mut output = handshake.take_output();
     let (mut used, mut received) = (0, 0);
     loop {
@@ -80,10 +85,15 @@ fn shake(input: &[u8], piece: usize) -> Ended {
             Ok(bytes) => used += bytes,
         }
         output.extend(handshake.take_output());
+        if handshake.wants_tls() {
+            assert_eq!(handshake.handle(&input[used..received], &TwoExports), Ok(0));
+            handshake.handle_tls();
+        }
     }
     let over = handshake.is_over();
-    let agreed = handshake.finish().map(|agreed| (agreed.export, agreed.structured));
-    Ended { output, result: Ok(agreed), used, over }
+    let result = handshake.finish();
+    let result = result.map(|agreed| agreed.map(|agreed| (agreed.export, agreed.structured)));
+    Ended { output, result, used, over }
 }
 
 /// The information about an export: size, flags, then block sizes.
@@ -198,4 +208,56 @@ fn refused() {
     for (input, error) in cases {
         assert_eq!(shake(input, input.len()).result, Err(*error), "{input:?}");
     }
+}
+
+const REFUSED: (u32, &[u8]) = (0x8000_0005, b"TLS is required");
+
+#[test]
+fn where_tls_is_required_nothing_else_goes_before_it() {
+    let options = [option(3, &[]), option(8, &[]), option(99, &[1]), option(7, &wish(b"a", &[]))];
+    let refused = [3, 8, 99, 7].map(|n| answer(n, REFUSED.0, REFUSED.1)).concat();
+    let before = [ALL_FLAGS, &options.concat()].concat();
+    for piece in [1, before.len()] {
+        let ended = shake_with(Tls::Required, &before, piece);
+        assert_eq!(ended.output, [GREETED, &refused].concat());
+        assert_eq!(ended.result, Err(HandshakeError::NoTls));
+    }
+    let by_name = [ALL_FLAGS, &option(1, b"a")].concat();
+    assert_eq!(shake_with(Tls::Required, &by_name, 99).result, Err(HandshakeError::NoTls));
+    let leaves = [ALL_FLAGS, &option(2, &[])].concat();
+    let ended = shake_with(Tls::Required, &leaves, 99);
+    assert_eq!(ended.output, [GREETED, &answer(2, 1, &[])].concat());
+    assert_eq!(ended.result, Ok(None));
+}
+
+#[test]
+fn within_tls_the_negotiation_begins_anew() {
+    let goes = option(7, &wish(b"a", &[]));
+    for (tls, before, answered) in [
+        (Tls::Required, vec![], vec![]),
+        // A structured reply that was agreed on in clear is forgotten.
+        (Tls::Allowed, option(8, &[]), answer(8, 1, &[])),
+        (Tls::Required, option(3, &[]), answer(3, REFUSED.0, REFUSED.1)),
+    ] {
+        let input = [ALL_FLAGS, &before, &option(5, &[]), &option(5, &[]), &goes].concat();
+        let again = answer(5, 0x8000_0003, b"TLS is on already");
+        let output = [GREETED, &answered, &answer(5, 1, &[]), &again, &information(7, 1)].concat();
+        for piece in [1, input.len()] {
+            let ended = shake_with(tls, &input, piece);
+            assert_eq!(ended.output, output);
+            assert_eq!(ended.result, Ok(Some(("a".into(), false))));
+        }
+    }
+    // One that leaves after all was not refused for want of TLS.
+    let input = [ALL_FLAGS, &option(3, &[]), &option(5, &[]), &option(2, &[])].concat();
+    assert_eq!(shake_with(Tls::Required, &input, 99).result, Ok(None));
+}
+
+#[test]
+fn tls_is_neither_forced_on_anybody_nor_begun_with_data() {
+    let input = [ALL_FLAGS, &option(5, &[0]), &option(7, &wish(b"a", &[]))].concat();
+    let ended = shake_with(Tls::Allowed, &input, 99);
+    let refused = answer(5, 0x8000_0003, b"this option takes no data");
+    assert_eq!(ended.output, [GREETED, &refused, &information(7, 1)].concat());
+    assert_eq!(ended.result, Ok(Some(("a".into(), false))));
 }

@@ -1,0 +1,59 @@
+//! TLS at the daemon's TCP address.
+
+use std::net::TcpListener;
+use std::process::Command;
+
+use crate::certificates::Authority;
+use crate::support::{Daemon, Folder, Said, run};
+
+/// A folder whose `pki` trusts itself, and an address of this machine where nobody listens.
+fn setup() -> (Folder, String) {
+    let folder = Folder::new();
+    let pki = folder.path("pki");
+    let authority = Authority::new("an authority");
+    authority.trusted_in(&pki).sign(&pki, "server", &["127.0.0.1"]).sign(&pki, "client", &["me"]);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    (folder, listener.local_addr().unwrap().to_string())
+}
+
+/// Asks a daemon with these arguments for its device, with and without TLS.
+fn ask(args: &[&str]) -> [Said; 2] {
+    let (folder, address) = setup();
+    let concise = "disk,,,rw,0 8 zero";
+    let args = [&["serve", "--tcp", &address, "--concise", concise], args].concat();
+    let daemon = Daemon::start(folder, &args).unwrap_or_else(|said| panic!("{said:?}"));
+    let pki = daemon.folder.path("pki");
+    let secure = format!("nbds://{address}/disk?tls-certificates={}", pki.display());
+    [secure, format!("nbd://{address}/disk")]
+        .map(|uri| run(Command::new("nbdinfo").arg("--size").arg(uri), ""))
+}
+
+#[test]
+fn clients_must_use_tls_or_may_or_cannot() {
+    let certified = ["--tls-certificates", "pki"];
+    for (more, served) in [
+        (&[][..], [true, false]),
+        (&["--tls-verify-peer"], [true, false]),
+        (&["--tls", "require"], [true, false]),
+        (&["--tls", "allow"], [true, true]),
+        (&["--tls", "off"], [false, true]),
+    ] {
+        let told = ask(&[&certified, more].concat());
+        assert_eq!(told.each_ref().map(|said| said.out == "4096\n"), served, "{more:?}: {told:?}");
+    }
+}
+
+#[test]
+fn what_is_missing_for_tls_is_told() {
+    let refusal = |args: &[&str]| {
+        let (folder, address) = setup();
+        match Daemon::start(folder, &[&["serve", "--tcp", &address], args].concat()) {
+            Ok(_) => panic!("{args:?}: it started"),
+            Err(said) => said.err,
+        }
+    };
+    let told = refusal(&["--tls-certificates", "nowhere"]);
+    assert_eq!(told, "dmctl: --tls-certificates: nowhere/server-key.pem is missing\n");
+    let told = refusal(&["--tls", "require"]);
+    assert!(told.contains("--tls-certificates <DIR>"), "{told}");
+}
