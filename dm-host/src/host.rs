@@ -86,7 +86,8 @@ impl From<OutOfMemory> for StartError {
 ///   it. The same words are the same disk for as long as a table has it open; then it is gone;
 /// - `nbd://HOST[:PORT]/EXPORT`, `nbd+unix:///EXPORT?socket=PATH`: an NBD export. While its server is
 ///   gone requests wait, and are then sent again; after a minute, or as many seconds as the parameter
-///   `reconnect-delay` says, they fail. With `nbds` in front it is spoken to over TLS, with the
+///   `reconnect-delay` says, they fail until it is back. (That a machine is gone, rather than a
+///   server, shows after half a minute of silence.) With `nbds` in front it is spoken to over TLS, with the
 ///   parameters `tls-certificates=DIR` (where `ca-cert.pem` has the authorities to trust instead of
 ///   the system's, and `client-cert.pem` and `client-key.pem` are shown if they are there),
 ///   `tls-hostname=NAME` (whom the server's certificate must be for) and `tls-verify-peer=0`.

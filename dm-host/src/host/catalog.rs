@@ -84,7 +84,10 @@ impl Catalog {
         let key = (name.to_owned(), mode);
         let open = self.inner.lock().remote.get(&key).and_then(Weak::upgrade);
         let file = match open {
-            Some(file) => file,
+            Some(file) => {
+                file.remote.iter().for_each(Remote::try_again);
+                file
+            }
             None => {
                 // Without the lock: it may take some time.
                 let file = Arc::new(connect_remote(address, mode)?);

@@ -46,8 +46,16 @@ struct State {
     sending: Option<u64>,
     /// The connection has broken.
     broken: bool,
+    /// Until when requests wait for another one; from then on they fail.
+    wait_until: Option<Instant>,
+    /// They do.
+    given_up: bool,
     stopped: bool,
 }
+
+/// How long a server may take for an answer, and at least may.
+const PATIENCE: Duration = Duration::from_secs(10);
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long to wait before another attempt to connect.
 const PAUSE: Duration = Duration::from_millis(200);
@@ -55,7 +63,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 impl Remote {
     /// Connects to an export, to stay connected.
     pub(crate) fn open(address: Address, mode: Mode) -> Result<Remote, OpenError> {
-        let (socket, facts) = connect(&address).inspect_err(|error| {
+        let (socket, facts) = connect(&address, PATIENCE).inspect_err(|error| {
             tracing::warn!("an NBD export does not open: {error}");
         })?;
         let read_only = facts.flags.contains(TransmissionFlags::READ_ONLY);
@@ -92,12 +100,27 @@ impl Remote {
         }
     }
 
+    /// Has requests wait once more, where they fail because the server is gone.
+    pub(crate) fn try_again(&self) {
+        let mut state = self.shared.state.lock();
+        if std::mem::take(&mut state.given_up) {
+            state.wait_until = Some(Instant::now() + self.shared.address.reconnect_delay);
+            self.shared.changed.notify_all();
+        }
+    }
+
     /// Has the server carry out a job for one of its files.
     pub(crate) fn submit(job: Job) {
         let Some(shared) = job.file.remote.as_ref().map(|remote| remote.shared.clone()) else {
             return job.finish(Err(IoError::NoDevice));
         };
-        shared.state.lock().waiting.push_back(job);
+        let mut state = shared.state.lock();
+        if state.given_up {
+            drop(state);
+            return job.finish(Err(IoError::NoDevice));
+        }
+        state.waiting.push_back(job);
+        drop(state);
         shared.changed.notify_all();
     }
 }
@@ -206,16 +229,19 @@ impl Shared {
             unanswered.sort_by_key(|(cookie, _)| *cookie);
             unanswered.into_iter().rev().for_each(|(_, job)| waiting.push_front(job));
             state.broken = false;
+            state.wait_until = Some(Instant::now() + self.address.reconnect_delay);
         }
-        let since = Instant::now();
         let mut told = String::new();
         loop {
-            let connected = connect(&self.address).and_then(|(socket, facts)| {
+            let connected = connect(&self.address, self.patience()).and_then(|(socket, facts)| {
                 let same = facts.size == self.facts.size && facts.flags == self.facts.flags;
                 if same { Ok(socket) } else { Err(ConnectError::Changed) }
             });
             match connected {
-                Ok(socket) => return Some(socket),
+                Ok(socket) => {
+                    self.state.lock().given_up = false;
+                    return Some(socket);
+                }
                 Err(error) if error.to_string() == told => {}
                 Err(error) => {
                     told = error.to_string();
@@ -226,13 +252,25 @@ impl Shared {
             if state.stopped {
                 return None;
             }
-            if since.elapsed() > self.address.reconnect_delay {
+            if state.wait_until.is_none_or(|until| Instant::now() >= until) {
+                state.given_up = true;
                 let failed = std::mem::take(&mut state.waiting);
                 drop(state);
                 failed.into_iter().for_each(|job| job.finish(Err(IoError::NoDevice)));
                 state = self.state.lock();
             }
             self.changed.wait_for(&mut state, PAUSE);
+        }
+    }
+
+    /// How long a server that is gone may take for an answer: requests are not to wait much longer
+    /// than they must.
+    fn patience(&self) -> Duration {
+        let state = self.state.lock();
+        let left = state.wait_until.map(|until| until.saturating_duration_since(Instant::now()));
+        match left.filter(|_| !state.given_up) {
+            Some(left) => left.clamp(LEAST_PATIENCE, PATIENCE),
+            None => PATIENCE,
         }
     }
 }

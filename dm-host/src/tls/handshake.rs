@@ -122,3 +122,6 @@ fn retried(done: io::Result<usize>) -> Result<Option<usize>, TlsError> {
         Err(error) => Err(error.into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

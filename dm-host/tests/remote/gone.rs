@@ -1,5 +1,6 @@
 //! Servers that go away: for a while, and for too long.
 
+use std::os::unix::net::UnixListener;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,6 +37,28 @@ fn requests_fail_after_the_delay_and_go_on_when_the_server_is_back() {
 }
 
 #[test]
+fn requests_fail_while_what_is_in_the_place_of_the_server_keeps_quiet() {
+    let setup = Setup::new();
+    let a = setup.file("a", MEGABYTE);
+    let socket = setup.path("socket");
+    let server = nbdkit(&socket, &a, &[]);
+    let io = setup.open(&format!("0 2048 linear {}&reconnect-delay=1 0", uri(&socket, "")));
+    drop(server);
+    std::fs::remove_file(&socket).unwrap();
+    let quiet = UnixListener::bind(&socket).unwrap();
+    for _ in 0..2 {
+        assert_eq!(io.read_at(&mut [0; 4096], 0), Err(IoError::NoDevice));
+    }
+    drop(quiet);
+    let _server = nbdkit(&socket, &a, &[]);
+    let begin = Instant::now();
+    while io.read_at(&mut [0; 4096], 0).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(60), "it does not come back");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn a_mirror_goes_on_without_a_server_and_a_reload_makes_it_whole() {
     let setup = Setup::new();
     let files = [setup.file("a", 4 * MEGABYTE), setup.file("b", 4 * MEGABYTE)];
@@ -44,7 +67,7 @@ fn a_mirror_goes_on_without_a_server_and_a_reload_makes_it_whole() {
     let second = qemu_nbd(&sockets[1], &files[1], &[]);
     let uris = [uri(&sockets[0], ""), uri(&sockets[1], "disk")];
     let table = format!(
-        "0 8192 mirror core 1 64 2 {}&reconnect-delay=1 0 {}&reconnect-delay=1 0 1 handle_errors",
+        "0 8192 mirror core 1 64 2 {}&reconnect-delay=3 0 {}&reconnect-delay=3 0 1 handle_errors",
         uris[0], uris[1]
     );
     let io = setup.open(&table);

@@ -11,8 +11,6 @@ use dm_core::OpenError;
 use rustix::net::sockopt;
 use rustls::pki_types::ServerName;
 
-use super::handshake::PATIENCE;
-
 /// `nbd://HOST[:PORT]/EXPORT`, or `nbd+unix:///EXPORT?socket=PATH`; with `nbds` the server must use
 /// TLS.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -78,14 +76,14 @@ impl Address {
         Some(Address { place, export, tls, reconnect_delay })
     }
 
-    /// Connects to the server.
-    pub(super) fn connect(&self) -> io::Result<OwnedFd> {
+    /// Connects to the server, which may take so long for it.
+    pub(super) fn connect(&self, patience: Duration) -> io::Result<OwnedFd> {
         match &self.place {
             Place::Unix { socket } => UnixStream::connect(socket).map(OwnedFd::from),
             Place::Tcp { host, port } => {
                 let mut connected = Err(io::ErrorKind::NotFound.into());
                 for address in (host.as_str(), *port).to_socket_addrs()? {
-                    connected = TcpStream::connect_timeout(&address, PATIENCE);
+                    connected = TcpStream::connect_timeout(&address, patience);
                     if connected.is_ok() {
                         break;
                     }

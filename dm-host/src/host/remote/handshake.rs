@@ -65,25 +65,25 @@ impl From<ConnectError> for OpenError {
     }
 }
 
-/// How long a server may take for an answer.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
 /// What is taken to be meant by a server that does not say it.
 const BLOCKS: [u32; 3] = [512, 4096, 32 << 20];
 
 /// The longest answer that makes sense, in bytes.
 const LONGEST: u32 = 64 << 10;
 
-/// Connects, and agrees with the server on the export.
-pub(super) fn connect(address: &Address) -> Result<(OwnedFd, Facts), ConnectError> {
-    let mut stream = patient(address.connect()?)?;
+/// Connects, and agrees with the server on the export; it may take so long for each answer.
+pub(super) fn connect(
+    address: &Address,
+    patience: Duration,
+) -> Result<(OwnedFd, Facts), ConnectError> {
+    let mut stream = patient(address.connect(patience)?, patience)?;
     greet(&mut stream)?;
     let Some(tls) = &address.tls else {
         let facts = go(&mut stream, &address.export)?;
         return Ok((impatient(stream)?, facts));
     };
-    let (plain, relay) = start_tls(stream, tls)?;
-    let mut plain = patient(plain)?;
+    let (plain, relay) = start_tls(stream, tls, patience)?;
+    let mut plain = patient(plain, patience)?;
     match go(&mut plain, &address.export) {
         Ok(facts) => Ok((impatient(plain)?, facts)),
         Err(error) => {
@@ -99,10 +99,10 @@ pub(super) fn connect(address: &Address) -> Result<(OwnedFd, Facts), ConnectErro
 }
 
 /// A stream whose peer must answer in time. Whatever it is, it is read and written the same way.
-fn patient(socket: OwnedFd) -> io::Result<UnixStream> {
+fn patient(socket: OwnedFd, patience: Duration) -> io::Result<UnixStream> {
     let stream = UnixStream::from(socket);
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(patience))?;
+    stream.set_write_timeout(Some(patience))?;
     Ok(stream)
 }
 
@@ -129,7 +129,11 @@ fn greet(stream: &mut (impl Read + Write)) -> Result<(), ConnectError> {
 
 /// Begins TLS, and returns the stream to go on with. Nothing that the server sends in clear behind
 /// its consent is taken for what it says within TLS: it is read by TLS, which does not understand it.
-fn start_tls(mut stream: UnixStream, tls: &Tls) -> Result<(OwnedFd, Relay), ConnectError> {
+fn start_tls(
+    mut stream: UnixStream,
+    tls: &Tls,
+    patience: Duration,
+) -> Result<(OwnedFd, Relay), ConnectError> {
     // Before the server has any trouble.
     let config = client_config(tls.certificates.as_deref(), tls.verify_peer)?;
     let session = ClientConnection::new(Arc::new(config), tls.name.clone());
@@ -139,7 +143,7 @@ fn start_tls(mut stream: UnixStream, tls: &Tls) -> Result<(OwnedFd, Relay), Conn
         (reply::ACK, data) if data.is_empty() => {}
         _ => return Err(ConnectError::NoTls),
     }
-    tls::shake_hands(&mut session, stream.as_fd(), Instant::now() + PATIENCE)?;
+    tls::shake_hands(&mut session, stream.as_fd(), Instant::now() + patience)?;
     Ok(Relay::start(session, stream.into())?)
 }
 
