@@ -57,3 +57,21 @@ fn what_is_missing_for_tls_is_told() {
     let told = refusal(&["--tls", "require"]);
     assert!(told.contains("--tls-certificates <DIR>"), "{told}");
 }
+
+#[test]
+fn the_systems_authorities_are_trusted_where_no_directory_is_named() {
+    let (folder, address) = setup();
+    let args = ["serve", "--tcp", &address, "--tls-certificates", "pki"];
+    let args = [&args[..], &["--concise", "disk,,,rw,0 8 zero"]].concat();
+    let daemon = Daemon::start(folder, &args).unwrap_or_else(|said| panic!("{said:?}"));
+    let table = daemon.folder.file("table", &format!("0 8 linear nbds://{address}/disk 0\n"));
+    let elsewhere = Folder::new();
+    let check = |authorities: &str| {
+        let authorities = daemon.folder.path(authorities).join("ca-cert.pem");
+        run(elsewhere.command().args(["check", &table]).env("SSL_CERT_FILE", authorities), "")
+    };
+    check("pki").ok();
+    Authority::new("another").trusted_in(&daemon.folder.path("other"));
+    let told = check("other").refused();
+    assert!(told.contains("signed by no authority that is trusted"), "{told}");
+}

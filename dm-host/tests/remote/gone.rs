@@ -9,7 +9,10 @@ use dm_core::{BioFlags, IoError, Mode, Open};
 use dm_host::nbd::Server;
 use dm_host::{MirrorStatus, UserHost};
 
-use crate::support::{MEGABYTE, Running, Setup, nbdkit, pattern, qemu_nbd, uri};
+use crate::support::{
+    MEGABYTE, Running, Setup, free_port, nbdkit, nbdkit_on_tcp, pattern, qemu_nbd, qemu_nbd_on_tcp,
+    uri,
+};
 
 #[test]
 fn requests_fail_after_the_delay_and_go_on_when_the_server_is_back() {
@@ -128,14 +131,21 @@ fn killed_under_fio(table: impl Fn(&[String]) -> String) -> (Setup, Vec<String>)
     let setup = Setup::new();
     let files: Vec<String> =
         (0..4).map(|n| setup.file(&format!("file{n}"), 8 * MEGABYTE)).collect();
-    let socket = |n: usize| setup.path(&format!("socket{n}"));
-    let launch = |n: usize| match n % 2 {
-        0 => nbdkit(&socket(n), &files[n], &[]),
-        _ => qemu_nbd(&socket(n), &files[n], &["--shared=4"]),
+    let sockets = [setup.path("socket0"), setup.path("socket1")];
+    let ports = [free_port(), free_port()];
+    let launch = |n: usize| match n {
+        0 => nbdkit(&sockets[0], &files[0], &[]),
+        1 => qemu_nbd(&sockets[1], &files[1], &[]),
+        2 => nbdkit_on_tcp(ports[0], &files[2], &[]),
+        _ => qemu_nbd_on_tcp(ports[1], &files[3]),
     };
     let mut servers: Vec<Option<Running>> = (0..4).map(|n| Some(launch(n))).collect();
-    let uris: Vec<String> =
-        (0..4).map(|n| uri(&socket(n), if n % 2 == 0 { "" } else { "disk" })).collect();
+    let uris = [
+        uri(&sockets[0], ""),
+        uri(&sockets[1], "disk"),
+        format!("nbd://127.0.0.1:{}/", ports[0]),
+        format!("nbd://127.0.0.1:{}/disk", ports[1]),
+    ];
     let io = setup.open(&table(&uris));
     let server = Server::bind_unix(&setup.path("nbd")).unwrap();
     server.serve(setup.mapper.clone()).unwrap();

@@ -1,6 +1,7 @@
 //! Servers that nobody here wrote, and a mapper for devices that lie on them.
 
 use std::io::{self, Read, Write};
+use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -53,9 +54,34 @@ pub(crate) fn qemu_nbd(socket: &Path, file: &str, more: &[&str]) -> Running {
     server
 }
 
+/// Serves a file with nbdkit on a TCP port.
+pub(crate) fn nbdkit_on_tcp(port: u16, file: &str, more: &[&str]) -> Running {
+    let (port_word, file) = (format!("--port={port}"), format!("file={file}"));
+    let words = ["--foreground", "--ipaddr=127.0.0.1", &port_word];
+    let server = start("nbdkit", &[&words[..], more, &["file", &file]].concat());
+    wait_for_port(port);
+    server
+}
+
+/// Serves a file with qemu-nbd on a TCP port, as the export `disk`.
+pub(crate) fn qemu_nbd_on_tcp(port: u16, file: &str) -> Running {
+    let port_word = format!("--port={port}");
+    let words = ["--persistent", "--format=raw", "--export-name=disk", "--bind=127.0.0.1"];
+    let server = start("qemu-nbd", &[&words[..], &[&port_word, file]].concat());
+    wait_for_port(port);
+    server
+}
+
+fn wait_for_port(port: u16) {
+    let begin = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).and_then(greet).is_err() {
+        assert!(begin.elapsed() < Duration::from_secs(20), "no server on port {port}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 /// Comes and goes, as politely as a client can.
-fn greet(socket: &Path) -> io::Result<()> {
-    let mut stream = UnixStream::connect(socket)?;
+fn greet(mut stream: impl Read + Write) -> io::Result<()> {
     stream.read_exact(&mut [0; 18])?;
     stream.write_all(b"\0\0\0\x03IHAVEOPT\0\0\0\x02\0\0\0\0")?;
     stream.read_exact(&mut [0; 20])
@@ -63,7 +89,7 @@ fn greet(socket: &Path) -> io::Result<()> {
 
 fn wait_for(socket: &Path) {
     let begin = Instant::now();
-    while greet(socket).is_err() {
+    while UnixStream::connect(socket).and_then(greet).is_err() {
         assert!(begin.elapsed() < Duration::from_secs(20), "no server on {}", socket.display());
         std::thread::sleep(Duration::from_millis(10));
     }

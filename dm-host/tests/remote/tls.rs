@@ -8,7 +8,9 @@ use dm_core::{BioFlags, Mode};
 use dm_host::{BlockIo, Zeroing};
 
 use crate::certificates::Authority;
-use crate::support::{MEGABYTE, Running, Setup, free_port, nbdkit, pattern, qemu_nbd, start, uri};
+use crate::support::{
+    MEGABYTE, Running, Setup, free_port, nbdkit, nbdkit_on_tcp, pattern, qemu_nbd, uri,
+};
 
 /// The address of an export on a unix socket, with the certificates of a directory.
 fn secure(setup: &Setup, socket: &Path, export: &str, directory: &str) -> String {
@@ -76,16 +78,9 @@ fn a_server_on_tcp_is_known_by_its_name_and_its_address() {
     let setup = Setup::new();
     certify(&setup);
     let port = free_port();
-    let file = format!("file={}", setup.file("a", MEGABYTE));
-    let words = ["--foreground", "--tls=require", "--ipaddr=127.0.0.1"];
     let directory = format!("--tls-certificates={}", setup.path("server").display());
-    let port_word = format!("--port={port}");
-    let _server = start("nbdkit", &[&words[..], &[&directory, &port_word, "file", &file]].concat());
-    let begin = std::time::Instant::now();
-    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-        assert!(begin.elapsed().as_secs() < 20, "no server");
-        std::thread::sleep(std::time::Duration::from_millis(10));
-    }
+    let a = setup.file("a", MEGABYTE);
+    let _server = nbdkit_on_tcp(port, &a, &["--tls=require", &directory]);
     let client = setup.path("client");
     for host in ["localhost", "127.0.0.1"] {
         let uri = format!("nbds://{host}:{port}/?tls-certificates={}", client.display());
