@@ -1,7 +1,7 @@
 //! Between a socket that speaks TLS and one that does not.
 
 use std::io::{self, BufReader, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -43,8 +43,9 @@ impl Relay {
         let thread = builder.spawn(move || {
             Pump {
                 tls,
-                arriving: BufReader::with_capacity(PIECE, Socket(outer.as_fd())),
+                arriving: BufReader::with_capacity(PIECE, Outer::new(outer.as_fd())),
                 inner: &inner,
+                inner_readable: true,
                 inbound: Piece::new(),
                 outbound: vec![0; PIECE],
                 inbound_over: false,
@@ -66,8 +67,10 @@ impl Relay {
 struct Pump<'s> {
     tls: Connection,
     /// What comes from the peer, encrypted.
-    arriving: BufReader<Socket<'s>>,
+    arriving: BufReader<Outer<'s>>,
     inner: &'s OwnedFd,
+    /// Whether it may have something to be received.
+    inner_readable: bool,
     /// Decrypted, to be sent to the inner socket.
     inbound: Piece,
     /// Room for what is to be encrypted.
@@ -129,7 +132,7 @@ impl Pump<'_> {
         }
         if let Err(error) = self.tls.process_new_packets() {
             // It says why; if that cannot be told, nothing is lost.
-            let _ = self.tls.write_tls(self.arriving.get_mut());
+            let _ = self.tls.write_tls(&mut self.arriving.get_mut().socket);
             return Err(error.into());
         }
         Ok(true)
@@ -143,8 +146,10 @@ impl Pump<'_> {
 
     /// Does a step from the inner socket to the peer. Returns whether there was one to be done.
     fn carry_out(&mut self) -> Result<bool, TlsError> {
-        if !self.outbound_over && !self.tls.wants_write() {
-            match recv(self.inner, &mut self.outbound[..], RecvFlags::empty()) {
+        if self.inner_readable && !self.outbound_over && !self.tls.wants_write() {
+            let received = recv(self.inner, &mut self.outbound[..], RecvFlags::empty());
+            self.inner_readable = received.is_ok_and(|(bytes, _)| bytes == PIECE);
+            match received {
                 Err(Errno::AGAIN | Errno::INTR) => return Ok(false),
                 Ok((0, _)) | Err(_) => {
                     (self.inbound_over, self.outbound_over) = (true, true);
@@ -156,7 +161,7 @@ impl Pump<'_> {
         if !self.tls.wants_write() {
             return Ok(false);
         }
-        match self.tls.write_tls(self.arriving.get_mut()) {
+        match self.tls.write_tls(&mut self.arriving.get_mut().socket) {
             Ok(_) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(false),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
@@ -171,7 +176,7 @@ impl Pump<'_> {
         outside.set(PollFlags::OUT, unsent);
         inside.set(PollFlags::OUT, !self.inbound_over && unread);
         inside.set(PollFlags::IN, !self.outbound_over && !unsent);
-        let outer = PollFd::from_borrowed_fd(self.arriving.get_ref().0, outside);
+        let outer = PollFd::from_borrowed_fd(self.arriving.get_ref().socket.0, outside);
         let inner = PollFd::new(self.inner, inside);
         let alone = self.abandoned || self.outbound_over;
         // One of which nothing is wanted says again and again that it was closed: then the other
@@ -187,10 +192,35 @@ impl Pump<'_> {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(io::Error::from(errno).into()),
         }
-        let [_, inner] = waited_for;
-        // The outer socket in its place cannot be waited for any more once it says so.
-        self.abandoned |= inner.revents().intersects(PollFlags::HUP | PollFlags::ERR);
+        let [outer, inner] = waited_for.map(|fd| fd.revents());
+        // Where one stands for the other this may say too much of it; then a look finds nothing.
+        self.arriving.get_mut().readable |= !outer.is_empty();
+        self.inner_readable |= !inner.is_empty();
+        self.abandoned |= inner.intersects(PollFlags::HUP | PollFlags::ERR);
         Ok(())
+    }
+}
+
+/// The outer socket, which is only asked for data where there may be some.
+struct Outer<'s> {
+    socket: Socket<'s>,
+    readable: bool,
+}
+
+impl<'s> Outer<'s> {
+    fn new(socket: BorrowedFd<'s>) -> Outer<'s> {
+        Outer { socket: Socket(socket), readable: true }
+    }
+}
+
+impl Read for Outer<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        if !self.readable {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let received = self.socket.read(bytes);
+        self.readable = received.as_ref().is_ok_and(|&received| received == bytes.len());
+        received
     }
 }
 
