@@ -40,7 +40,7 @@ impl Write for LoggedTo {
 
 /// Waits until something was logged; it may be said a little after the client knows.
 fn assert_logged(text: &str) {
-    for _ in 0..500 {
+    for _ in 0..3000 {
         if String::from_utf8_lossy(&log().lock().unwrap()).contains(text) {
             return;
         }
