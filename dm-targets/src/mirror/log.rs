@@ -86,7 +86,9 @@ enum Health {
 /// What the header on the device says.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum OnDisk {
-    /// That it is a log of so many regions; of none, if it is no log.
+    /// That it is no log.
+    None,
+    /// That it is a log of so many regions, which are not as many as there are.
     Old(u64),
     /// The bits of all regions are there, and so the header is to follow: a power cut must not leave
     /// one without the other.
@@ -161,7 +163,7 @@ impl Log {
             stale: Stale::new(),
             stale_on_disk: Stale::new(),
             stale_snapshot: Stale::new(),
-            header: OnDisk::Old(0),
+            header: OnDisk::None,
             health: Health::Unread,
         })
     }
@@ -222,7 +224,7 @@ impl Log {
         self.disk.fill(true);
         self.written.fill(false);
         self.stale.clear();
-        self.header = OnDisk::Old(0);
+        self.header = OnDisk::None;
         self.health = Health::Good;
         self.step = Step::Idle;
     }
@@ -256,7 +258,10 @@ impl Log {
     /// What is to be done next.
     pub(super) fn poll(&mut self) -> Option<Action> {
         let at_rest = self.step == Step::Idle && self.health == Health::Good;
-        if at_rest && self.written.all_ones() && matches!(self.header, OnDisk::Old(_)) {
+        if at_rest
+            && self.written.all_ones()
+            && matches!(self.header, OnDisk::None | OnDisk::Old(_))
+        {
             self.header = OnDisk::Due;
             self.written.set(0, false);
         }
@@ -302,7 +307,7 @@ impl Log {
                 for (n, &word) in (first..).zip(snapshot.iter().skip(self.header_words(page))) {
                     self.disk.set_word(n, word);
                 }
-                if page == 0 && self.header != OnDisk::Old(0) {
+                if page == 0 && self.header != OnDisk::None {
                     self.stale_on_disk = self.stale_snapshot.clone();
                 }
                 if page == 0 && self.header == OnDisk::Due {
@@ -369,7 +374,7 @@ impl Log {
         if page == 0 {
             self.stale_snapshot = self.stale.clone();
             match self.header {
-                OnDisk::Old(0) => {}
+                OnDisk::None => {}
                 OnDisk::Old(regions) => Header::write(bytes, regions),
                 OnDisk::Due | OnDisk::Current => Header::write(bytes, self.image.len()),
             }

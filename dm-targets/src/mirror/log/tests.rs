@@ -157,3 +157,24 @@ fn a_mark_that_was_overtaken_by_its_clearing_is_waited_for() {
     disk.run(&mut log, Sync::AsLogged);
     assert!(log.mark(0));
 }
+
+#[test]
+fn a_log_of_no_regions_names_its_legs_until_there_is_another() {
+    let mut disk = Disk(vec![0; 4096]);
+    Header::write(&mut disk.0, 0);
+    write_stale(&mut disk.0, &Stale::from_slice(&[77]).unwrap());
+    let before = disk.0.clone();
+    let mut log = log(8);
+    log.resume();
+    assert!(matches!(log.poll(), Some(Action::Start(_))));
+    log.handle_done(Ok(()));
+    assert_eq!(log.poll(), Some(Action::Look { buffer: 0 }));
+    assert_eq!(log.look(&before, Sync::AsLogged), News::Loaded);
+    assert_eq!(log.poll(), Some(Action::Fill { buffer: 0 }));
+    let mut page = [0x55; 4096];
+    log.fill(&mut page);
+    assert!(page[..] == before, "a power cut now leaves what was there");
+    disk.run(&mut log, Sync::AsLogged);
+    assert_eq!(disk.0[8..16], 8u64.to_le_bytes());
+    assert_eq!(read_stale(&disk.0).as_slice(), [77]);
+}
