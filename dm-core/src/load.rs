@@ -118,11 +118,11 @@ impl<H: Host> Loader<'_, H> {
                     continue;
                 }
             };
-            let named = line.target().raw();
-            let known = last_type.filter(|last| last.name() == named);
-            let Some(target_type) = known.or_else(|| self.registry.find(named)) else {
+            let named = line.target();
+            let known = last_type.filter(|last| named == last.name());
+            let Some(target_type) = known.or_else(|| self.registry.find(&named)) else {
                 good = false;
-                report(line.target().position(), self.unknown(line.target()));
+                report(named.position(), self.unknown(named));
                 continue;
             };
             last_type = Some(target_type);

@@ -35,6 +35,18 @@ fn every_error_of_a_table_is_reported_with_its_place() {
 }
 
 #[test]
+fn a_target_type_is_quoted_as_any_word_is() {
+    let sim = Sim::new();
+    sim.add_disk("a", 1000);
+    let text = "0 10 lin\\ear a 5\n10 5 \\linear a 0\n15 1 ze\\r\\o\n16 1 io\\-err\n";
+    let device = dm_sim::load(&sim, "foo", text);
+    let mut printed = String::new();
+    device.table().unwrap().write_table(&mut printed).unwrap();
+    assert_eq!(printed, "0 10 linear a 5\n10 5 linear a 0\n15 1 zero\n16 1 error\n");
+    assert_eq!(errors(b"0 10 lin\\\\ear a 0\n").len(), 1, "that is a name with a backslash in it");
+}
+
+#[test]
 fn an_empty_table_is_an_error() {
     assert_eq!(errors(b"# nothing\n\n").len(), 1);
 }

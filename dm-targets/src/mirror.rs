@@ -209,21 +209,18 @@ impl Target for MirrorTarget {
         let expected = |expected| MessageError::Expected { expected };
         let usage = "pause, unpause, limit <MB/s>, or copies <1 to 4>";
         let verb = words.next().ok_or(expected(usage))?;
-        match verb.raw() {
-            "pause" => self.shared.pause(true),
-            "unpause" => self.shared.pause(false),
-            "limit" => {
-                let megabytes = words.number("the limit").map_err(|_| expected("limit <MB/s>"))?;
-                self.shared.set_limit(megabytes.saturating_mul(1_000_000 / 512));
+        if verb == "pause" || verb == "unpause" {
+            self.shared.pause(verb == "pause");
+        } else if verb == "limit" {
+            let megabytes = words.number("the limit").map_err(|_| expected("limit <MB/s>"))?;
+            self.shared.set_limit(megabytes.saturating_mul(1_000_000 / 512));
+        } else if verb == "copies" {
+            match words.number("the number of copies").map(u8::try_from) {
+                Ok(Ok(copies @ 1..=MAX_COPIES)) => self.shared.set_copies(copies),
+                _ => return Err(expected("copies <1 to 4>")),
             }
-            "copies" => {
-                let copies = words.number("the number of copies").map(u8::try_from);
-                match copies {
-                    Ok(Ok(copies @ 1..=MAX_COPIES)) => self.shared.set_copies(copies),
-                    _ => return Err(expected("copies <1 to 4>")),
-                }
-            }
-            _ => return Err(expected(usage)),
+        } else {
+            return Err(expected(usage));
         }
         words.finish().map_err(|_| expected("nothing more"))
     }

@@ -73,9 +73,9 @@ impl Registry {
         Ok(try_insert(&mut self.types, place, Arc::try_new(boxed)?)?)
     }
 
-    /// The type that goes by `name`, be it an alias.
-    pub fn find(&self, name: &str) -> Option<&dyn TargetType> {
-        self.iter().find(|known| names(*known).any(|n| n == name))
+    /// The type that goes by `name`, a `str` or the word of a table, be it an alias.
+    pub fn find<N: PartialEq<str> + ?Sized>(&self, name: &N) -> Option<&dyn TargetType> {
+        self.iter().find(|known| names(*known).any(|n| name == n))
     }
 
     /// The name that `word` was most likely meant to be, if any comes close.

@@ -61,7 +61,7 @@ pub(crate) fn construct(line: &str) -> Result<(Box<dyn Target>, TestDevices), St
     let mut devices = TestDevices::new();
     let mut lines = parse(line.as_bytes());
     let line: Line<'_> = lines.next().unwrap().unwrap();
-    let target_type = registry.find(line.target().raw()).unwrap();
+    let target_type = registry.find(&line.target()).unwrap();
     match target_type.construct(line.args(), line.range(), &mut devices) {
         Ok(target) => Ok((target, devices)),
         Err(error) => Err(match error.at {

@@ -3,7 +3,7 @@
 use dm_table::{Line, parse};
 
 /// Lines follow one another from sector 0 on, errors have a place in the text, there are no more
-/// items than announced, and what parses prints as what parses the same again.
+/// items than announced, words equal what they mean, and what parses prints as what parses the same again.
 pub fn run(text: &[u8]) {
     let lines = parse(text);
     let hint = lines.line_count_hint();
@@ -26,6 +26,9 @@ pub fn run(text: &[u8]) {
         assert_eq!(range.start().get(), next);
         assert!(range.length().get() > 0);
         next = range.start().get().checked_add(range.length().get()).expect("no overflow");
+        // A target type goes by what its word means, and not by how it is quoted.
+        let means = line.target().unescaped().to_string();
+        assert!(line.target() == *means, "{means:?}");
         printed += &format!("{line}\n");
     }
     let again: Result<Vec<Line<'_>>, _> = parse(printed.as_bytes()).collect();

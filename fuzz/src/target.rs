@@ -89,7 +89,7 @@ fn last_block(sector: u64, mapped: u64, block: u64) -> u64 {
 fn construct(text: &str) -> Option<(Box<dyn Target>, Opened, u64)> {
     let line = parse(text.as_bytes()).next()?.ok()?;
     let registry = Registry::with_builtins().expect("memory");
-    let target_type = registry.find(line.target().raw())?;
+    let target_type = registry.find(&line.target())?;
     let mut opened = Opened::default();
     match target_type.construct(line.args(), line.range(), &mut opened) {
         Ok(target) => Some((target, opened, line.range().length().get())),

@@ -39,11 +39,10 @@ impl<'t> LogArgs<'t> {
         devices: &mut dyn Devices,
     ) -> Result<LogArgs<'t>, CtrError<'t>> {
         let kind = args.word("the log, core or disk")?;
-        let on_disk = match kind.raw() {
-            "core" => false,
-            "disk" => true,
-            _ => return Err(CtrError::at(kind, CtrReason::Other("the log must be core or disk"))),
-        };
+        let on_disk = kind == "disk";
+        if !on_disk && kind != "core" {
+            return Err(CtrError::at(kind, CtrReason::Other("the log must be core or disk")));
+        }
         let (least, most, bounds) = if on_disk { (2, 3, "2 or 3") } else { (1, 2, "1 or 2") };
         let count = bounded(args, "the number of log arguments", least, most, bounds)?;
         let mut device = None;
@@ -56,10 +55,12 @@ impl<'t> LogArgs<'t> {
         let mut sync = Sync::AsLogged;
         if count > least {
             let word = args.word("sync or nosync")?;
-            sync = match word.raw() {
-                "sync" => Sync::Forced,
-                "nosync" => Sync::Assumed,
-                _ => return Err(CtrError::at(word, CtrReason::Other("expected sync or nosync"))),
+            sync = if word == "sync" {
+                Sync::Forced
+            } else if word == "nosync" {
+                Sync::Assumed
+            } else {
+                return Err(CtrError::at(word, CtrReason::Other("expected sync or nosync")));
             };
         }
         check_region(region, length).map_err(|why| CtrError::at(region_word, why))?;
@@ -97,13 +98,13 @@ impl Features {
         let count = bounded(args, "the number of features", 0, 2, "from 0 to 2")?;
         for _ in 0..count {
             let word = args.word("handle_errors or keep_log")?;
-            match word.raw() {
-                "handle_errors" => features.handle_errors = true,
-                "keep_log" => features.keep_log = true,
-                _ => {
-                    let reason = CtrReason::Other("expected handle_errors or keep_log");
-                    return Err(CtrError::at(word, reason));
-                }
+            if word == "handle_errors" {
+                features.handle_errors = true;
+            } else if word == "keep_log" {
+                features.keep_log = true;
+            } else {
+                let reason = CtrReason::Other("expected handle_errors or keep_log");
+                return Err(CtrError::at(word, reason));
             }
         }
         Ok(features)
@@ -135,10 +136,13 @@ pub(super) fn bounded<'t>(
     Err(CtrError::at(word, CtrReason::Bounds { what, bounds, found }))
 }
 
-/// A number for a leg's two words, by which a log knows it again (FNV-1a).
+/// A number for a leg's two words, by which a log knows it again, however they are quoted (FNV-1a).
 pub(super) fn identify(args: Args<'_>) -> u64 {
-    let bytes = args.take(2).flat_map(|word| word.raw().bytes().chain([b' ']));
-    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    let chars = args.take(2).flat_map(|word| word.unescaped().chain([' ']));
+    chars.fold(0xcbf2_9ce4_8422_2325, |hash, char| {
+        let mut utf8 = [0; 4];
+        char.encode_utf8(&mut utf8)
+            .bytes()
+            .fold(hash, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3))
     })
 }

@@ -1,5 +1,8 @@
-use std::string::ToString;
+use std::string::{String, ToString};
 
+use dm_table::{Args, Position};
+
+use super::*;
 use crate::testing::{construct, printed};
 
 const REFUSED: &[(&str, &str)] = &[
@@ -77,4 +80,23 @@ fn prints_what_makes_the_same_mirror_again() {
         let line = std::format!("0 64 mirror {args}");
         assert_eq!(printed(&line), (args.to_string(), status.to_string()), "{line}");
     }
+}
+
+#[test]
+fn quoted_words_mean_what_they_mean_without_backslashes() {
+    let quoted = "0 64 mirror \\disk 3 b 64 no\\sync 2 a 0 a 100 2 handle\\_errors keep_\\log";
+    assert_eq!(printed(quoted).0, "disk 3 b 64 nosync 2 a 0 a 100 2 handle_errors keep_log");
+    let (target, _) = construct("0 64 mirror core 1 8 2 a 0 b 0").unwrap();
+    let message = |text| target.message(Args::new(text, Position::START), &mut String::new());
+    assert_eq!(message("pa\\use"), Ok(()));
+    assert!(message("pau\\\\se").is_err());
+}
+
+#[test]
+fn a_leg_has_the_same_number_however_it_is_quoted() {
+    let number = |text| args::identify(Args::new(text, Position::START));
+    assert_eq!(number("/dev/s\\da 8 more"), number("/dev/sda 8"));
+    assert_ne!(number("a\\ b 8"), number("ab 8"));
+    // Logs name legs by it: it stays as it was. FNV-1a of "a 0 ".
+    assert_eq!(number("a 0"), 0xc252_eb82_abda_8cf4);
 }

@@ -71,3 +71,15 @@ fn a_copy_does_not_see_what_is_registered_later() {
     assert!(copy.find("new").is_none());
     assert_eq!(copy.iter().count() + 1, registry.iter().count());
 }
+
+#[test]
+fn a_word_finds_what_it_means() {
+    let registry = Registry::with_builtins().unwrap();
+    let find = |text| {
+        let line = dm_table::parse(text).next().unwrap().unwrap();
+        registry.find(&line.target()).map(|found| found.name())
+    };
+    assert_eq!(find(b"0 1 li\\near a 0"), Some("linear"));
+    assert_eq!(find(b"0 1 io\\-err"), Some("error"));
+    assert_eq!(find(b"0 1 lin\\\\ear a 0"), None, "a backslash is part of it");
+}

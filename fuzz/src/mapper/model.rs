@@ -12,6 +12,8 @@ pub(super) struct Spec {
     kind: Kind,
     sectors: u64,
     offset: u64,
+    /// The target type is written with a backslash in it, which means nothing.
+    quoted: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,18 +37,21 @@ impl Spec {
             8 => Kind::Zero,
             _ => Kind::Error,
         };
-        Spec { kind, sectors: u64::from(sectors % 12), offset: u64::from(offset % 16) }
+        let (sectors, quoted) = (u64::from(sectors % 12), offset & 0x80 != 0);
+        Spec { kind, sectors, offset: u64::from(offset % 16), quoted }
     }
 
     fn words(self) -> String {
-        let Spec { kind, sectors, offset } = self;
-        match kind {
-            Kind::Linear(disk) => format!("{sectors} linear {} {offset}", DISKS[disk]),
-            Kind::Stacked(name) => format!("{sectors} linear {} {offset}", NAMES[name]),
-            Kind::Striped => format!("{sectors} striped 2 1 a {offset} b {offset}"),
-            Kind::Zero => format!("{sectors} zero"),
-            Kind::Error => format!("{sectors} error"),
-        }
+        let Spec { kind, sectors, offset, quoted } = self;
+        let quote = if quoted { "\\" } else { "" };
+        let words = match kind {
+            Kind::Linear(disk) => format!("linear {} {offset}", DISKS[disk]),
+            Kind::Stacked(name) => format!("linear {} {offset}", NAMES[name]),
+            Kind::Striped => format!("striped 2 1 a {offset} b {offset}"),
+            Kind::Zero => "zero".to_owned(),
+            Kind::Error => "error".to_owned(),
+        };
+        format!("{sectors} {quote}{words}")
     }
 }
 
@@ -229,7 +234,7 @@ impl Model {
     fn build(&self, owner: usize, specs: &[Spec], mode: Mode) -> Option<Table> {
         let mut lines = Vec::new();
         let mut start = 0;
-        for Spec { kind, sectors, offset } in specs.iter().copied() {
+        for Spec { kind, sectors, offset, .. } in specs.iter().copied() {
             let end = offset + sectors;
             let (to, good) = match kind {
                 Kind::Linear(disk) => (To::Disk(disk), end <= DISK),
