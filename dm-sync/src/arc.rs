@@ -113,6 +113,13 @@ mod tests {
     }
 
     #[test]
+    fn equal_values_in_different_places_are_not_the_same() {
+        let (first, other) = (Arc::try_new(1).unwrap(), Arc::try_new(1).unwrap());
+        assert!(Arc::ptr_eq(&first, &first.clone()));
+        assert!(!Arc::ptr_eq(&first, &other));
+    }
+
+    #[test]
     fn the_last_of_many_threads_drops_the_value_once() {
         let drops = AtomicUsize::new(0);
         let first = Arc::try_new(CountsDrops(&drops)).unwrap();

@@ -72,3 +72,15 @@ impl From<alloc::collections::TryReserveError> for OutOfMemory {
         OutOfMemory
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::OutOfMemory;
+
+    #[test]
+    fn lack_of_memory_has_words() {
+        assert_eq!(OutOfMemory.to_string(), "out of memory");
+    }
+}

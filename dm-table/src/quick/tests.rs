@@ -12,6 +12,7 @@ fn the_commonest_shape_is_taken_and_no_other() {
         ("0 8 a-very-long-target-type\targ \n", Some("0 8 a-very-long-target-type arg")),
         ("123456789012 12345678 zero\n", Some("123456789012 12345678 zero")),
         (" 0 8 zero\n", None),
+        (" 8 8 zero\n", None),
         ("0  8 zero\n", None),
         ("0 8  zero\n", None),
         ("0 8 \n", None),
@@ -28,6 +29,8 @@ fn the_commonest_shape_is_taken_and_no_other() {
         ("0 8 z\u{e9}ro\n", None),
         ("0 8 linear 8:1\0 16\n", None),
         ("0 8 zero\x1b\n", None),
+        // Eight bytes apart, so at the same place of two numbers.
+        ("0 8 linear \08:1 166\0\n", None),
     ] {
         let text = text.to_string() + &padding;
         let found = read(text.as_bytes(), Position::START);
