@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, OnceLock};
 
-use dm_core::{Mode, Registry};
+use dm_core::{BioFlags, MappedDevice, Mode, Registry};
 use dm_host::nbd::{CertificatesError, Server, ServerTls};
-use dm_host::{HostOptions, Mapper, UserHost};
+use dm_host::{BlockIo, HostOptions, Mapper, UserHost};
 use tempfile::TempDir;
 
 use certificates::Authority;
@@ -53,7 +53,7 @@ fn assert_logged(text: &str) {
 /// trusts and that trusts it.
 struct Setup {
     folder: TempDir,
-    _mapper: Arc<Mapper>,
+    mapper: Arc<Mapper>,
     server: Server,
 }
 
@@ -79,7 +79,7 @@ impl Setup {
         let tls = tls(&server);
         let server = Server::bind_tcp(([127, 0, 0, 1], 0).into()).unwrap().with_tls(tls);
         server.serve(mapper.clone()).unwrap();
-        Setup { folder, _mapper: mapper, server }
+        Setup { folder, mapper, server }
     }
 
     fn requiring() -> Setup {
@@ -175,17 +175,24 @@ fn libnbds_programs_read_and_write() {
     assert!(printed.ends_with(&format!("78{:02x}\n", written[4608])), "{printed}");
 }
 
+/// A device of another mapper, which lies on `disk` of a server.
+fn far(setup: &Setup) -> (Arc<Mapper>, MappedDevice<UserHost>) {
+    let mapper = UserHost::start(&HostOptions::default(), Registry::with_builtins().unwrap());
+    let mapper = mapper.unwrap();
+    let device = mapper.create("far".parse().unwrap(), Default::default()).unwrap();
+    let uri = setup.uri("client") + "&reconnect-delay=1";
+    let table = format!("0 {} linear {uri} 0", BYTES / 512);
+    let tell = &mut |error: dm_core::LoadError<'_>| panic!("{error}");
+    mapper.load(&device, table.as_bytes(), Mode::ReadWrite, tell).unwrap();
+    mapper.host().wait(&device.resume().unwrap());
+    (mapper, device)
+}
+
 #[test]
 fn fio_verifies_what_it_writes() {
     // By way of a client of this project's, since libnbd has fio name no certificates.
     let setup = Setup::verifying();
-    let mapper = UserHost::start(&HostOptions::default(), Registry::with_builtins().unwrap());
-    let mapper = mapper.unwrap();
-    let device = mapper.create("far".parse().unwrap(), Default::default()).unwrap();
-    let table = format!("0 {} linear {} 0", BYTES / 512, setup.uri("client"));
-    let tell = &mut |error: dm_core::LoadError<'_>| panic!("{error}");
-    mapper.load(&device, table.as_bytes(), Mode::ReadWrite, tell).unwrap();
-    mapper.host().wait(&device.resume().unwrap());
+    let (mapper, _device) = far(&setup);
     let socket = setup.path("socket");
     let server = Server::bind_unix(&socket).unwrap();
     server.serve(mapper).unwrap();
@@ -328,6 +335,28 @@ fn a_shutdown_ends_connections_with_tls() {
     setup.server.shutdown();
     let output = child.wait_with_output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "True\n", "{output:?}");
+}
+
+#[test]
+fn a_shutdown_answers_what_has_come() {
+    let setup = Setup::verifying();
+    let (_mapper, device) = far(&setup);
+    let io = BlockIo::new(device.open().unwrap());
+    let (disk, host) = (setup.mapper.find("disk").unwrap(), setup.mapper.host());
+    host.wait(&disk.suspend().unwrap());
+    std::thread::scope(|scope| {
+        // More than the relay holds at once.
+        let writer = scope.spawn(|| io.write_at(&pattern(1 << 20), 0, BioFlags::empty()));
+        while host.figures(&disk).device.in_flight == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let server = scope.spawn(|| setup.server.shutdown());
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        host.wait(&disk.resume().unwrap());
+        server.join().unwrap();
+        assert_eq!(writer.join().unwrap(), Ok(1 << 20));
+    });
+    assert!(std::fs::read(setup.path("disk")).unwrap()[..1 << 20] == pattern(1 << 20));
 }
 
 #[test]
