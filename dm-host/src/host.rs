@@ -39,6 +39,7 @@ pub use engine::{EngineChoice, EngineNameError};
 pub(crate) use figures::Counter;
 pub use figures::{DeviceFigures, Figures};
 pub(crate) use local_ring::LocalRing;
+pub(crate) use ring::RingWaiting;
 
 use catalog::Catalog;
 use engine::Engine;
@@ -163,8 +164,8 @@ impl UserHost {
     }
 
     /// Gives this thread a ring of its own for what it submits, if that is how this host works.
-    pub(crate) fn local_ring(&self) -> Option<LocalRing> {
-        self.engine.local_ring()
+    pub(crate) fn local_ring(&self, waiting: RingWaiting) -> Option<LocalRing> {
+        self.engine.local_ring(waiting)
     }
 }
 

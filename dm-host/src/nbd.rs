@@ -14,6 +14,7 @@ mod reply;
 mod request;
 mod server;
 mod transmission;
+mod waiting;
 
 pub use crate::tls::{CertificatesError, ServerTls};
 pub use server::Server;

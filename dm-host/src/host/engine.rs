@@ -10,6 +10,7 @@ use super::job::{Call, Job};
 use super::local_ring::{self, LocalRing};
 use super::pool::Pool;
 use super::remote::Remote;
+use super::ring::RingWaiting;
 use super::ring_thread::RingThread;
 
 /// Which way of doing I/O to use.
@@ -102,10 +103,10 @@ impl Engine {
     }
 
     /// Gives this thread a ring of its own, if rings are what this engine uses.
-    pub(crate) fn local_ring(&self) -> Option<LocalRing> {
+    pub(crate) fn local_ring(&self, waiting: RingWaiting) -> Option<LocalRing> {
         match self.choice() {
             EngineChoice::Threads => None,
-            _ => LocalRing::enter(self.pool.clone()),
+            _ => LocalRing::enter(self.pool.clone(), waiting),
         }
     }
 

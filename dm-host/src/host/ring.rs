@@ -2,17 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 
 use dm_core::IoError;
 use io_uring::{IoUring, opcode, squeue, types};
+use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use super::job::{Call, Job, Outcome, write_flags};
 
-/// A ring that one thread uses, and the jobs in it.
+/// A ring that one thread uses, the one that made it, and the jobs in it.
 ///
-/// - Getters: [`jobs`](Self::jobs), [`take_woken`](Self::take_woken)
+/// - Getters: [`jobs`](Self::jobs), [`is_watched`](Self::is_watched), [`take_seen`](Self::take_seen)
 /// - Inputs: [`push`](Self::push), [`watch`](Self::watch)
 /// - [`turn`](Self::turn) hands to the kernel what was pushed, and finishes what it has done
 pub(crate) struct Ring {
@@ -23,21 +24,42 @@ pub(crate) struct Ring {
     backlog: VecDeque<Job>,
     /// Jobs for threads to carry on.
     others: Vec<Job>,
-    /// A descriptor that the kernel is still to be told to watch.
-    watching: Option<RawFd>,
-    woken: bool,
+    /// The numbers, a bit each, of the watches that the kernel has.
+    watched: u32,
+    /// The numbers of those that have ended since this was last asked.
+    seen: u32,
+}
+
+/// How the thread of a ring waits for what is in it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RingWaiting {
+    /// By turns that wait.
+    InTurn,
+    /// Among other descriptors on that of the ring, which can be read when a turn would complete
+    /// something.
+    OnDescriptor,
 }
 
 /// How many jobs the kernel has at a time. Its completion queue has room for twice as many.
 const ENTRIES: u32 = 256;
 
-/// What the kernel knows the watched descriptor by.
-const WATCH: u64 = u64::MAX;
+/// What the kernel knows a watch by: this, and its number.
+const WATCH: u64 = 1 << 63;
 
 impl Ring {
-    /// One without jobs. Where io_uring is refused or too old, that is an error.
-    pub(crate) fn new() -> io::Result<Ring> {
-        let uring = IoUring::builder().setup_clamp().build(ENTRIES)?;
+    /// One without jobs, for this thread. Where io_uring is refused or too old, that is an error.
+    pub(crate) fn new(waiting: RingWaiting) -> io::Result<Ring> {
+        let simple = || IoUring::builder().setup_clamp().build(ENTRIES);
+        let uring = match waiting {
+            RingWaiting::OnDescriptor => simple(),
+            // Completions wait until the thread turns, instead of interrupting it one by one. Linux
+            // before 6.1 does not know that.
+            RingWaiting::InTurn => {
+                let mut builder = IoUring::builder();
+                builder.setup_clamp().setup_single_issuer().setup_defer_taskrun();
+                builder.build(ENTRIES).or_else(|_| simple())
+            }
+        }?;
         let mut probe = io_uring::Probe::new();
         uring.submitter().register_probe(&mut probe)?;
         let needed = [opcode::Read::CODE, opcode::Write::CODE, opcode::Fsync::CODE];
@@ -50,8 +72,8 @@ impl Ring {
             free: (0..ENTRIES).rev().collect(),
             backlog: VecDeque::new(),
             others: Vec::new(),
-            watching: None,
-            woken: false,
+            watched: 0,
+            seen: 0,
         })
     }
 
@@ -69,14 +91,31 @@ impl Ring {
         self.jobs.len() - self.free.len()
     }
 
-    /// Makes a turn end when `fd` can be read, once.
-    pub(crate) fn watch(&mut self, fd: BorrowedFd<'_>) {
-        self.watching = Some(fd.as_raw_fd());
+    /// Makes a turn end once `fd` has one of `events`, or has failed. The kernel is told at the next
+    /// turn. Nothing is changed where a watch of that number, 0 to 31, has not ended.
+    pub(crate) fn watch(&mut self, number: u32, fd: BorrowedFd<'_>, events: PollFlags) {
+        if self.is_watched(number) {
+            return;
+        }
+        let poll = opcode::PollAdd::new(types::Fd(fd.as_raw_fd()), events.bits().into()).build();
+        let poll = poll.user_data(WATCH | u64::from(number));
+        // SAFETY: a poll uses no memory. The descriptor is open, and a turn or `Drop` comes before
+        // its owner closes it, or else the poll is refused or ends at once.
+        if unsafe { self.uring.submission().push(&poll) }.is_ok() {
+            self.watched |= 1 << number;
+        }
     }
 
-    /// Whether the watched descriptor could be read, since this was last asked.
-    pub(crate) fn take_woken(&mut self) -> bool {
-        std::mem::take(&mut self.woken)
+    /// Whether a watch has not ended.
+    pub(crate) fn is_watched(&self, number: u32) -> bool {
+        self.watched & 1 << number != 0
+    }
+
+    /// Whether a watch has ended, since this was last asked for it.
+    pub(crate) fn take_seen(&mut self, number: u32) -> bool {
+        let seen = self.seen & 1 << number != 0;
+        self.seen &= !(1 << number);
+        seen
     }
 
     /// Hands over what was pushed, waits for something to happen if `wait`, and moves what has
@@ -88,8 +127,8 @@ impl Ring {
         others: &mut Vec<Job>,
     ) -> io::Result<()> {
         self.fill();
-        match self.uring.submit_and_wait(usize::from(wait)) {
-            Ok(_) => {}
+        match self.enter(wait) {
+            Ok(()) => {}
             // The kernel wants its completions taken first, or was interrupted.
             Err(error) => match Errno::from_io_error(&error) {
                 Some(Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
@@ -99,6 +138,16 @@ impl Ring {
         self.reap(finished);
         others.append(&mut self.others);
         Ok(())
+    }
+
+    fn enter(&mut self, wait: bool) -> io::Result<()> {
+        const GETEVENTS: u32 = 1;
+        let submitted = self.uring.submission().len() as u32;
+        // SAFETY: there is no argument; what is submitted was pushed with its own promises.
+        let entered = unsafe {
+            self.uring.submitter().enter::<libc::sigset_t>(submitted, wait.into(), GETEVENTS, None)
+        };
+        entered.map(drop)
     }
 
     /// Puts jobs into the submission queue, as many as it and the kernel have room for.
@@ -124,20 +173,14 @@ impl Ring {
                 *place = Some(job);
             }
         }
-        if let Some(fd) = self.watching.take() {
-            let poll = opcode::PollAdd::new(types::Fd(fd), libc::POLLIN as u32).build();
-            // SAFETY: a poll uses no memory, and takes its own hold of the open file.
-            let pushed = unsafe { self.uring.submission().push(&poll.user_data(WATCH)) };
-            if pushed.is_err() {
-                self.watching = Some(fd);
-            }
-        }
     }
 
     fn reap(&mut self, finished: &mut Vec<(Job, Result<(), IoError>)>) {
         for completion in self.uring.completion() {
-            if completion.user_data() == WATCH {
-                self.woken = true;
+            if completion.user_data() & WATCH != 0 {
+                let bit = 1 << (completion.user_data() & 31);
+                self.watched &= !bit;
+                self.seen |= bit;
                 continue;
             }
             let slot = completion.user_data() as usize;
@@ -168,7 +211,7 @@ impl Drop for Ring {
         self.others.clear();
         while self.in_flight() > 0 {
             let mut finished = Vec::new();
-            let submitted = self.uring.submit_and_wait(1);
+            let submitted = self.enter(true);
             self.reap(&mut finished);
             self.backlog.clear();
             for (job, result) in finished {

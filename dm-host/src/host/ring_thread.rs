@@ -4,12 +4,14 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 
 use parking_lot::Mutex;
+use rustix::event::PollFlags;
 
 use super::job::Job;
 use super::pool::Pool;
-use super::ring::Ring;
+use super::ring::{Ring, RingWaiting};
 use crate::doorbell::Doorbell;
 
 /// Takes jobs from any thread, and ends when it is dropped and they are done.
@@ -24,17 +26,28 @@ struct Shared {
     doorbell: Doorbell,
 }
 
+/// The number of its watch.
+const DOORBELL: u32 = 0;
+
 impl RingThread {
     pub(crate) fn start(pool: Arc<Pool>) -> io::Result<RingThread> {
-        let ring = Ring::new()?;
         let shared = Arc::new(Shared {
             jobs: Mutex::new(Some(Vec::new())),
             stopped: AtomicBool::new(false),
             doorbell: Doorbell::new()?,
         });
         let mine = shared.clone();
-        let work = move || mine.work(ring, &pool);
+        let (tell, told) = mpsc::sync_channel(1);
+        let work = move || match Ring::new(RingWaiting::InTurn) {
+            Ok(ring) => {
+                // Should nobody wait for it, it stops by itself.
+                let _ = tell.send(Ok(()));
+                mine.work(ring, &pool);
+            }
+            Err(error) => drop(tell.send(Err(error))),
+        };
         std::thread::Builder::new().name("dm-ring".into()).spawn(work)?;
+        told.recv().unwrap_or_else(|gone| Err(io::Error::other(gone)))?;
         Ok(RingThread { shared })
     }
 
@@ -59,8 +72,8 @@ impl Drop for RingThread {
 impl Shared {
     fn work(&self, mut ring: Ring, pool: &Pool) {
         let (mut new, mut finished, mut others) = (Vec::new(), Vec::new(), Vec::new());
-        ring.watch(self.doorbell.as_fd());
         loop {
+            ring.watch(DOORBELL, self.doorbell.as_fd(), PollFlags::IN);
             self.doorbell.awake();
             if let Some(jobs) = &mut *self.jobs.lock() {
                 std::mem::swap(&mut new, jobs);
@@ -86,9 +99,8 @@ impl Shared {
                 job.finish(result);
             }
             others.drain(..).for_each(|job| pool.submit(job));
-            if ring.take_woken() {
+            if ring.take_seen(DOORBELL) {
                 self.doorbell.silence();
-                ring.watch(self.doorbell.as_fd());
             }
         }
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
 use super::export::{Export, MappedExports};
 use super::handshake::{Handshake, HandshakeError, Tls};
@@ -82,7 +82,11 @@ fn transmit(socket: &OwnedFd, service: &Service, talk: Talk) -> Result<(), Conne
     };
     set_timeouts(socket, None)?;
     tracing::debug!("a client uses `{}`", agreed.export.name);
-    Transmission::new(socket.as_fd(), service.mapper.host(), agreed, &talk.received)?.run()
+    let host = service.mapper.host();
+    let served = Transmission::new(socket.as_fd(), host, agreed, &talk.received)?.run();
+    // A ring that watched it lets go of it only after a while. It fails where the client has left.
+    let _ = shutdown(socket, Shutdown::Both);
+    served
 }
 
 /// A handshake that is under way.

@@ -4,8 +4,8 @@ use std::io;
 use std::io::IoSliceMut;
 use std::os::fd::BorrowedFd;
 
-use rustix::io::Errno;
-use rustix::net::{RecvAncillaryBuffer, RecvFlags, recvmsg};
+use rustix::io::retry_on_intr;
+use rustix::net::{RecvAncillaryBuffer, RecvFlags, recv, recvmsg};
 
 use super::request::{REQUEST_BYTES, Request, RequestError};
 use crate::Buffer;
@@ -28,6 +28,17 @@ struct Data {
     filled: usize,
 }
 
+/// What was received.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Received {
+    /// Nothing: the client sends no more.
+    Nothing,
+    /// All that was there.
+    All,
+    /// As much as there was room for.
+    Some,
+}
+
 /// How much to receive at a time, in bytes.
 const CAPACITY: usize = 128 << 10;
 
@@ -39,31 +50,40 @@ impl Inbound {
         Inbound { bytes, start: 0, end: received.len(), data: None, unwanted: 0 }
     }
 
-    /// Receives what there is room for; returns how many bytes that were, none at the end. Waits
-    /// for the first of them if `wait`, and is an error of kind `WouldBlock` otherwise.
-    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<usize> {
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
+    /// Receives what there is room for. Waits for the first of it if `wait`, and is an error of kind
+    /// `WouldBlock` otherwise.
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>, wait: bool) -> io::Result<Received> {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
         let missing = match &mut self.data {
             Some(data) => &mut data.buffer[data.filled..],
             None => &mut [],
         };
         let wanted = missing.len();
-        // Data goes straight to where it is wanted.
-        let mut places = [IoSliceMut::new(missing), IoSliceMut::new(&mut self.bytes[self.end..])];
+        let beyond = &mut self.bytes[self.end..];
+        let room = wanted + beyond.len();
         let flags = if wait { RecvFlags::empty() } else { RecvFlags::DONTWAIT };
-        let received = loop {
-            match recvmsg(socket, &mut places, &mut RecvAncillaryBuffer::default(), flags) {
-                Err(Errno::INTR) => {}
-                received => break received?.bytes,
+        let received = retry_on_intr(|| {
+            if missing.is_empty() {
+                return recv(socket, &mut *beyond, flags).map(|(_, bytes)| bytes);
             }
-        };
+            // Data goes straight to where it is wanted.
+            let mut places = [IoSliceMut::new(&mut *missing), IoSliceMut::new(&mut *beyond)];
+            let none = &mut RecvAncillaryBuffer::default();
+            recvmsg(socket, &mut places, none, flags).map(|received| received.bytes)
+        })?;
         if let Some(data) = &mut self.data {
             data.filled += received.min(wanted);
         }
         self.end += received.saturating_sub(wanted);
-        Ok(received)
+        Ok(match received {
+            0 => Received::Nothing,
+            _ if received < room => Received::All,
+            _ => Received::Some,
+        })
     }
 
     /// The next request, if all of it is here but for its data.

@@ -55,20 +55,23 @@ impl Outbound {
         mut sent: impl FnMut(Buffer),
     ) -> io::Result<()> {
         while !self.replies.is_empty() {
-            let mut slices = [IoSlice::new(&[]); 2 * BATCH];
-            let mut used = 0;
+            let mut slices = heapless::Vec::<IoSlice<'_>, { 2 * BATCH }>::new();
             let mut skip = self.sent;
             for reply in self.replies.iter().take(BATCH) {
                 for part in [reply.header.as_bytes(), &reply.data] {
                     let here = skip.min(part.len());
                     skip -= here;
-                    slices[used] = IoSlice::new(&part[here..]);
-                    used += 1;
+                    if here < part.len() {
+                        // There is room for two a reply.
+                        let _ = slices.push(IoSlice::new(&part[here..]));
+                    }
                 }
             }
             let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
             let none = &mut SendAncillaryBuffer::default();
-            match sendmsg(socket, &slices[..used], none, flags) {
+            let result = sendmsg(socket, &slices, none, flags);
+            drop(slices);
+            match result {
                 Ok(bytes) => self.advance(bytes, &mut sent),
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => return Ok(()),

@@ -3,21 +3,19 @@
 use std::io;
 use std::os::fd::BorrowedFd;
 
-use dm_core::{OutOfMemory, Sectors};
-use rustix::event::{PollFd, PollFlags, poll};
-use rustix::io::Errno;
-
 use super::connection::ConnectionError;
 use super::export::Export;
 use super::handshake::Agreed;
-use super::inbound::Inbound;
+use super::inbound::{Inbound, Received};
 use super::outbound::{Outbound, Reply};
 use super::protocol::ErrorCode;
 use super::reply::{Header, Kind};
 use super::request::{Action, Request};
-use crate::host::{BufferPool, Counter, LocalRing};
+use super::waiting::{Waiting, Wanted};
+use crate::host::{BufferPool, Counter, RingWaiting};
 use crate::inbox::Inbox;
 use crate::{Buffer, Done, UserBio, UserHost};
+use dm_core::{OutOfMemory, Sectors};
 
 /// A client's requests on their way through an export, and the replies on their way back.
 ///
@@ -26,8 +24,8 @@ use crate::{Buffer, Done, UserBio, UserHost};
 /// that complete on other threads are left in its inbox. Replies go out in the order of completion.
 pub(crate) struct Transmission<'c> {
     socket: BorrowedFd<'c>,
-    /// Dropped first: it waits for the requests that are in it.
-    ring: Option<LocalRing>,
+    /// Dropped first: its ring waits for the requests that are in it.
+    waiting: Waiting<'c>,
     export: Export,
     counter: Counter,
     structured: bool,
@@ -78,7 +76,7 @@ impl<'c> Transmission<'c> {
     ) -> io::Result<Transmission<'c>> {
         Ok(Transmission {
             socket,
-            ring: host.local_ring(),
+            waiting: Waiting::new(socket, host.local_ring(RingWaiting::InTurn)),
             counter: host.counter(&agreed.export.open),
             export: agreed.export,
             structured: agreed.structured,
@@ -101,19 +99,23 @@ impl<'c> Transmission<'c> {
     pub(crate) fn run(mut self) -> Result<(), ConnectionError> {
         loop {
             self.inbox.doorbell().awake();
-            let mut busy = self.receive()?;
-            if let Some(ring) = &mut self.ring {
-                busy |= ring.turn()?;
-            }
-            busy |= self.take_completed();
+            let more = self.receive()?;
+            self.take_completed();
             self.send()?;
-            if self.leaving && self.in_flight() == 0 && self.outbound.is_empty() {
+            if self.leaving && self.is_idle() {
                 return Ok(());
             }
-            if !busy && self.sleep()? == Peer::Gone {
+            if more {
+                self.waiting.turn()?;
+            } else if self.sleep()? == Peer::Gone {
                 return Ok(());
             }
         }
+    }
+
+    /// Whether nothing is to be done for the client.
+    fn is_idle(&self) -> bool {
+        self.in_flight() == 0 && self.outbound.is_empty()
     }
 
     fn in_flight(&self) -> usize {
@@ -121,25 +123,31 @@ impl<'c> Transmission<'c> {
     }
 
     /// Takes requests from the client; waits for them if there is nothing else to wait for. Returns
-    /// whether there were any.
+    /// whether there may be more of them.
     fn receive(&mut self) -> Result<bool, ConnectionError> {
         if self.take_requests()? {
             return Ok(true);
         }
-        let idle = self.in_flight() == 0 && self.outbound.is_empty();
-        if self.leaving || self.stalled || !(self.readable || idle) {
+        let wait = self.waits_for_client_alone();
+        if self.leaving || self.stalled || !(self.readable || wait) {
             return Ok(false);
         }
-        match self.inbound.receive(self.socket, idle) {
-            Ok(0) => self.leaving = true,
-            Ok(_) => drop(self.take_requests()?),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.readable = false;
-                return Ok(false);
-            }
+        match self.inbound.receive(self.socket, wait) {
+            Ok(Received::Nothing) => self.leaving = true,
+            Ok(Received::All) => self.readable = false,
+            Ok(Received::Some) => self.readable = true,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.readable = false,
             Err(error) => return Err(error.into()),
         }
-        Ok(true)
+        self.take_requests()?;
+        let takes_more = !self.leaving && !self.stalled;
+        Ok(takes_more && (self.readable || self.inbound.next_request()?.is_some()))
+    }
+
+    /// Whether a call that receives may block.
+    fn waits_for_client_alone(&self) -> bool {
+        let takes_more = !self.leaving && !self.stalled;
+        takes_more && self.is_idle() && !self.waiting.is_for_input()
     }
 
     /// Submits the requests that have been received, also those before one that is none. Returns
@@ -255,11 +263,10 @@ impl<'c> Transmission<'c> {
         self.outbound.push(Reply { header, data: result.unwrap_or_default() });
     }
 
-    /// Makes replies of what has completed. Returns whether anything had.
-    fn take_completed(&mut self) -> bool {
+    /// Makes replies of what has completed.
+    fn take_completed(&mut self) {
         self.inbox.take(&mut self.completed);
         let mut completed = std::mem::take(&mut self.completed);
-        let any = !completed.is_empty();
         for Done { tag, result, buffer } in completed.drain(..) {
             let Some(&Slot { cookie, kind, is_read }) = self.slots.get(tag as usize) else {
                 continue;
@@ -275,7 +282,6 @@ impl<'c> Transmission<'c> {
             self.reply(kind, cookie, result);
         }
         self.completed = completed;
-        any
     }
 
     fn send(&mut self) -> Result<(), ConnectionError> {
@@ -298,32 +304,19 @@ impl<'c> Transmission<'c> {
         if next.is_some_and(|request| self.has_room_for(&request)) {
             return Ok(Peer::There);
         }
+        if self.waits_for_client_alone() {
+            return Ok(Peer::There);
+        }
         self.inbox.doorbell().about_to_sleep();
         if !self.inbox.is_empty() {
             return Ok(Peer::There);
         }
-        let takes_more = !self.leaving && !self.stalled;
-        let mut wanted = PollFlags::empty();
-        wanted.set(PollFlags::IN, takes_more);
-        wanted.set(PollFlags::OUT, !self.outbound.is_empty());
-        let socket = PollFd::from_borrowed_fd(self.socket, wanted);
-        let doorbell = PollFd::new(self.inbox.doorbell(), PollFlags::IN);
-        let ring = self.ring.as_ref().filter(|ring| ring.jobs() > 0);
-        // A descriptor stands twice where there is no third one.
-        let third = ring.map_or(doorbell.clone(), |ring| PollFd::new(ring, PollFlags::IN));
-        let mut waited_for = [socket, doorbell, third];
-        match poll(&mut waited_for, None) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(io::Error::from(errno).into()),
-        }
-        let [socket, doorbell, _] = waited_for.map(|fd| fd.revents());
-        if doorbell.contains(PollFlags::IN) {
-            self.inbox.doorbell().silence();
-        }
-        self.readable |= socket.contains(PollFlags::IN);
-        let hung_up = socket.intersects(PollFlags::HUP | PollFlags::ERR);
+        let input = !self.leaving && !self.stalled;
+        let wanted = Wanted { input, output: !self.outbound.is_empty() };
+        let seen = self.waiting.wait(wanted, self.inbox.doorbell())?;
+        self.readable |= seen.readable;
         // What it sent before it left is still taken, if it can be.
-        Ok(if hung_up && !takes_more { Peer::Gone } else { Peer::There })
+        Ok(if seen.ended && !input { Peer::Gone } else { Peer::There })
     }
 }
 

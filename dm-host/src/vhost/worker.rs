@@ -12,7 +12,7 @@ use vm_memory::GuestAddressSpace;
 
 use super::disk::{Disk, GuestMemory};
 use super::request::{self, Action, Chain, NAME_BYTES, Status};
-use crate::host::{BufferPool, Counter, LocalRing};
+use crate::host::{BufferPool, Counter, LocalRing, RingWaiting};
 use crate::inbox::Inbox;
 use crate::{Buffer, Done, UserBio};
 
@@ -45,7 +45,7 @@ const MAX_HELD: usize = 4 << 20;
 impl Worker {
     pub(super) fn new(disk: &Disk) -> io::Result<Worker> {
         Ok(Worker {
-            ring: disk.mapper().host().local_ring(),
+            ring: disk.mapper().host().local_ring(RingWaiting::OnDescriptor),
             inbox: Inbox::new()?,
             counter: disk.mapper().host().counter(disk.open()),
             completed: Vec::new(),
