@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use lexopt::prelude::*;
 
@@ -14,13 +15,15 @@ use crate::shell;
 
 mod client;
 mod contenders;
+mod dots;
 mod goals;
 mod ground;
+mod machine;
 mod report;
 mod server;
 mod svg;
 
-use client::{CASES, Case, Load};
+use client::{CASES, Case, Load, MORE_CASES};
 use contenders::{CONTENDERS, Contender};
 pub(crate) use ground::fill;
 use ground::{Cache, Ground, Layout};
@@ -49,18 +52,20 @@ pub(crate) enum IoFailure {
 /// How thorough a run is.
 struct Plan {
     rounds: usize,
-    seconds: u32,
+    /// How long each server is measured in a case and a round.
+    time: Duration,
     megabytes: u64,
-    /// Whether to leave out what is rarely looked at.
+    /// Whether to leave out sequential writes.
     short: bool,
     /// Cases whose names do not contain this are left out.
     only: String,
 }
 
 impl Plan {
+    /// By itself a run of a quarter of an hour at most.
     fn parse(args: &[String]) -> Result<Plan, lexopt::Error> {
-        let short =
-            Plan { rounds: 3, seconds: 1, megabytes: 512, short: true, only: String::new() };
+        let time = Duration::from_millis(600);
+        let short = Plan { rounds: 3, time, megabytes: 512, short: true, only: String::new() };
         let mut plan = short;
         let mut parser = lexopt::Parser::from_args(args);
         while let Some(arg) = parser.next()? {
@@ -68,10 +73,10 @@ impl Plan {
                 Long("short") => {}
                 Long("long") => {
                     plan.short = false;
-                    (plan.rounds, plan.seconds, plan.megabytes) = (5, 2, 1024);
+                    (plan.rounds, plan.time, plan.megabytes) = (5, Duration::from_secs(2), 1024);
                 }
                 Long("rounds") => plan.rounds = parser.value()?.parse()?,
-                Long("seconds") => plan.seconds = parser.value()?.parse()?,
+                Long("ms") => plan.time = Duration::from_millis(parser.value()?.parse()?),
                 Long("only") => plan.only = parser.value()?.string()?,
                 other => return Err(other.unexpected()),
             }
@@ -79,13 +84,11 @@ impl Plan {
         Ok(plan)
     }
 
-    fn wants(&self, layout: Layout, cache: Cache, case: &Case) -> bool {
-        if !case.name(cache).contains(&self.only) {
-            return false;
-        }
-        // What lies on several lines, or past the page cache, is compared in fewer cases.
-        let main = case.depth == 32 && case.clients == 1 && case.block == 4096;
-        !self.short || layout == Layout::Line && cache == Cache::Pages || main
+    /// The cases that are wanted.
+    fn cases(&self, cache: Cache) -> impl Iterator<Item = &'static Case> {
+        let more = if self.short { &[] } else { MORE_CASES };
+        let all = CASES.iter().chain(more);
+        all.filter(move |case| case.name(cache).contains(&self.only))
     }
 }
 
@@ -108,7 +111,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     write(&target.join("io.json"), &report::json(&figures))?;
     if plan.only.is_empty() {
         let results = shell::root().join("benches/results");
-        for (name, drawing) in svg::drawings(&figures) {
+        let machine = machine::describe()?;
+        let drawings = svg::drawings(&figures, &machine);
+        for (name, drawing) in drawings.into_iter().chain(dots::drawings(&figures, &machine)) {
             write(&results.join(name), &drawing)?;
         }
     }
@@ -144,9 +149,11 @@ fn measure(
         serving.map(move |server| (server, layout))
     };
     for round in 0..plan.rounds {
-        for case in CASES {
-            let wanted = Layout::ALL.into_iter().filter(|&layout| plan.wants(layout, cache, case));
-            let exports: Vec<_> = wanted.flat_map(exports).collect();
+        for case in plan.cases(cache) {
+            let exports: Vec<_> = Layout::ALL.into_iter().flat_map(exports).collect();
+            if cache == Cache::Pages {
+                ground.warm()?;
+            }
             // Nobody comes first in every round.
             for turn in 0..exports.len() {
                 let (server, layout) = exports[(turn + round) % exports.len()];
@@ -155,7 +162,7 @@ fn measure(
                 ground.settle()?;
                 let before = server.cpu_time();
                 let done = Load { uri: server.uri(layout), bytes: ground.bytes, case };
-                let done = done.run(plan.seconds)?;
+                let done = done.run(plan.time)?;
                 let (Some(before), Some(after)) = (before, server.cpu_time()) else {
                     let (server, case) = (contender.name, case_name);
                     return Err(IoFailure::Ended { server, case }.into());

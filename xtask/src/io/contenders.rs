@@ -68,6 +68,16 @@ pub(super) const CONTENDERS: &[Contender] = &[
         },
     },
     Contender {
+        name: "nbdkit file, partition filter",
+        ours: false,
+        layouts: LINE,
+        direct: false,
+        start: |job| {
+            let words = ["file".into(), job.ground.whole().into(), "partition=1".into()];
+            Ok(nbdkit(job, &["--filter=partition"], &words))
+        },
+    },
+    Contender {
         name: "nbdkit split",
         ours: false,
         layouts: FILES,

@@ -14,10 +14,17 @@ pub(super) fn table(figures: &[Figure]) -> String {
         let verdict = if reached { "reached" } else { "missed" };
         let sign = if more { ">=" } else { "<=" };
         let (case, layout, what) = (&ours.case, ours.layout.label(), ours.what);
-        let _ = writeln!(
+        let _ = write!(
             text,
             "{verdict:8}{ratio:6.2} {sign} {goal:4.2}  {what:?} against {against}: {layout}, {case}"
         );
+        match idle(figures, ours).filter(|_| !reached && what == Quantity::Time) {
+            Some(idle) => {
+                let percent = idle * 100.0;
+                let _ = writeln!(text, "; the server waited for others {percent:.0} % of the time");
+            }
+            None => text.push('\n'),
+        }
     };
     for ours in figures.iter().filter(|figure| figure.name == OURS) {
         let deep = ours.case.contains("depth 32") && ours.case.contains(" 4K");
@@ -57,4 +64,12 @@ pub(super) fn table(figures: &[Figure]) -> String {
         }
     }
     text
+}
+
+/// Which part of the time a server did nothing that serves one client, by a thread at a time: then it
+/// had no request, or none that the disk had done.
+fn idle(figures: &[Figure], ours: &Figure) -> Option<f64> {
+    let one = ours.case.contains("clients 1,");
+    let busy = find(figures, ours, ours.name, Quantity::Busy).filter(|_| one)?;
+    Some((1.0 - busy.value).max(0.0))
 }

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 
 use super::file;
@@ -95,8 +96,43 @@ impl Ground {
         for number in 0..4 {
             fill(&ground.quarter(number), ground.bytes / 4, &mut seed)?;
         }
+        ground.partition()?;
         ground.settle()?;
         Ok(ground)
+    }
+
+    /// Writes a partition table before the disk, in whose first partition it lies.
+    fn partition(&self) -> Result<(), Failure> {
+        let mut table = [0; 66];
+        // Not bootable, a Linux file system; where it begins, and how long it is, in sectors.
+        table[4] = 0x83;
+        table[8..12].copy_from_slice(&((OFFSET / 512) as u32).to_le_bytes());
+        table[12..16].copy_from_slice(&((self.bytes / 512) as u32).to_le_bytes());
+        table[64..].copy_from_slice(&[0x55, 0xaa]);
+        let path = self.whole();
+        let whole = File::options().write(true).open(&path).map_err(file(&path))?;
+        whole.write_all_at(&table, 446).map_err(file(&path))
+    }
+
+    /// Reads all of the files, so that they are in the page cache: some servers drop what is there
+    /// when they open a file.
+    pub(super) fn warm(&self) -> Result<(), Failure> {
+        for path in self.files()? {
+            let read = File::open(&path).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
+            read.map_err(file(&path))?;
+        }
+        Ok(())
+    }
+
+    fn files(&self) -> Result<Vec<PathBuf>, Failure> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.folder).map_err(file(&self.folder))? {
+            let path = entry.map_err(file(&self.folder))?.path();
+            if path.is_file() {
+                files.push(path);
+            }
+        }
+        Ok(files)
     }
 
     /// The file that has all of the disk, from [`OFFSET`] on.
@@ -116,11 +152,8 @@ impl Ground {
     /// Has everything that was written to the files written back, so that nobody is measured with
     /// what another left to do.
     pub(super) fn settle(&self) -> Result<(), Failure> {
-        for entry in fs::read_dir(&self.folder).map_err(file(&self.folder))? {
-            let path = entry.map_err(file(&self.folder))?.path();
-            if path.is_file() {
-                File::open(&path).and_then(|file| file.sync_data()).map_err(file(&path))?;
-            }
+        for path in self.files()? {
+            File::open(&path).and_then(|file| file.sync_data()).map_err(file(&path))?;
         }
         Ok(())
     }

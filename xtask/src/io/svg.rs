@@ -1,18 +1,8 @@
-//! Bars: requests a second and CPU time a request, of every server in the main cases.
+//! Bars: the CPU time a request, of every server in the main cases.
 
 use std::fmt::Write;
 
 use super::report::{Figure, Quantity};
-
-/// Each of these is a drawing: its file, its heading, and what it shows.
-const DRAWINGS: &[(&str, &str, Quantity)] = &[
-    ("nbd-requests.svg", "Thousand requests a second (more is better)", Quantity::Time),
-    (
-        "nbd-cpu.svg",
-        "Microseconds of the server's CPU time a request (less is better)",
-        Quantity::Cpu,
-    ),
-];
 
 const WIDTH: f64 = 900.0;
 const LEFT: f64 = 250.0;
@@ -20,20 +10,17 @@ const RIGHT: f64 = 820.0;
 const BAR: f64 = 18.0;
 
 /// The files and their text.
-pub(super) fn drawings(figures: &[Figure]) -> Vec<(&'static str, String)> {
-    DRAWINGS.iter().map(|&(name, title, what)| (name, bars(title, what, figures))).collect()
+pub(super) fn drawings(figures: &[Figure], machine: &str) -> Vec<(&'static str, String)> {
+    vec![("nbd-cpu.svg", bars(figures, machine))]
 }
 
-fn bars(title: &str, what: Quantity, figures: &[Figure]) -> String {
+fn bars(figures: &[Figure], machine: &str) -> String {
     let shown = |figure: &&Figure| {
         let case = &figure.case;
-        figure.what == what && case.contains(" 4K, depth 32, clients 1, page")
+        figure.what == Quantity::Cpu && case.contains(" 4K, depth 32, clients 1, page")
     };
     let shown: Vec<&Figure> = figures.iter().filter(shown).collect();
-    let value = |figure: &Figure| match what {
-        Quantity::Time => 1e6 / figure.value,
-        _ => figure.value / 1e3,
-    };
+    let value = |figure: &Figure| figure.value / 1e3;
     let most = shown.iter().map(|figure| value(figure)).fold(1e-9, f64::max);
     let (mut body, mut at) = (String::new(), 50.0);
     let mut last = None;
@@ -68,9 +55,10 @@ fn bars(title: &str, what: Quantity, figures: &[Figure]) -> String {
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {:.0}\" \
          font-family=\"sans-serif\" font-size=\"13\">\n\
          <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n\
-         <text x=\"16\" y=\"26\" font-size=\"16\" fill=\"#222222\">{title}</text>\n\
-         <text x=\"16\" y=\"46\" fill=\"#666666\">NBD on a unix socket, 4 KiB, depth 32, \
-         one connection, data in the page cache</text>\n{body}</svg>\n",
+         <text x=\"16\" y=\"26\" font-size=\"16\" fill=\"#222222\">Microseconds of \
+         the server's CPU time a request (less is better)</text>\n\
+         <text x=\"16\" y=\"46\" font-size=\"11\" fill=\"#666666\">One of fio's NBD clients on a unix \
+         socket, 4 KiB, depth 32, in the page cache; {machine}</text>\n{body}</svg>\n",
         at + 20.0
     )
 }
