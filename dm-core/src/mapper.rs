@@ -16,7 +16,8 @@ use crate::{Table, Uuid};
 
 /// Creates, finds and removes mapped devices, and loads their tables.
 ///
-/// - Getters: [`list`](Self::list), [`find`](Self::find), [`target_types`](Self::target_types)
+/// - Getters: [`list`](Self::list), [`first_from`](Self::first_from), [`find`](Self::find),
+///   [`target_types`](Self::target_types)
 /// - Inputs: [`register`](Self::register), [`create`](Self::create), [`remove`](Self::remove),
 ///   [`rename`](Self::rename), [`load`](Self::load), [`check`](Self::check)
 ///
@@ -188,6 +189,14 @@ impl<H: Host> DeviceMapper<H> {
         list.try_reserve_exact(devices.len())?;
         list.extend(devices.iter().filter(|device| !device.is_removed()).cloned());
         Ok(list)
+    }
+
+    /// The device of the lowest number from `minor` on: for going through all of them where there may
+    /// be no memory for a [list](Self::list).
+    pub fn first_from(&self, minor: Minor) -> Option<MappedDevice<H>> {
+        let devices = self.devices.lock();
+        let place = devices.partition_point(|device| device.minor() < minor);
+        devices.iter().skip(place).find(|device| !device.is_removed()).cloned()
     }
 
     /// Removes a device that nobody has open. Its name and number are free when the change is done.

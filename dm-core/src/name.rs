@@ -129,7 +129,7 @@ impl Minor {
     }
 
     /// The minor after it; `None` after the last.
-    pub(crate) const fn next(self) -> Option<Minor> {
+    pub const fn next(self) -> Option<Minor> {
         Minor::new((self.0 as u64).saturating_add(1))
     }
 }

@@ -12,7 +12,7 @@ static char holder[] = "dmrs";
 int dmrs_backing_find(const char *path, u32 *major, u32 *minor)
 {
 	dev_t dev;
-	int err = lookup_bdev(path, &dev);
+	int err = dmrs_refused() ? -ENOMEM : lookup_bdev(path, &dev);
 
 	if (err)
 		return err;
@@ -25,6 +25,8 @@ int dmrs_backing_open(struct dmrs_backing *backing, u32 major, u32 minor, u32 wr
 {
 	int err = 0;
 
+	if (dmrs_refused())
+		return -ENOMEM;
 	backing->bdev = dmrs_bdev_get(MKDEV(major, minor), writable, holder, &backing->handle);
 	if (IS_ERR(backing->bdev))
 		return PTR_ERR(backing->bdev);

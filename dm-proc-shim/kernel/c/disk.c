@@ -82,7 +82,7 @@ static const struct attribute_group *disk_groups[] = { &disk_group, NULL };
 
 struct gendisk *dmrs_disk_create(void *disk, u32 minor, int *error)
 {
-	struct gendisk *gendisk = dmrs_gendisk_alloc();
+	struct gendisk *gendisk = dmrs_refused() ? ERR_PTR(-ENOMEM) : dmrs_gendisk_alloc();
 
 	if (IS_ERR(gendisk)) {
 		*error = PTR_ERR(gendisk);
@@ -95,7 +95,7 @@ struct gendisk *dmrs_disk_create(void *disk, u32 minor, int *error)
 	gendisk->fops = &disk_ops;
 	gendisk->private_data = disk;
 	snprintf(gendisk->disk_name, DISK_NAME_LEN, "%s-%u", legacy ? "dm" : "dmr", minor);
-	*error = device_add_disk(NULL, gendisk, disk_groups);
+	*error = dmrs_refused() ? -ENOMEM : device_add_disk(NULL, gendisk, disk_groups);
 	if (*error) {
 		put_disk(gendisk);
 		return NULL;
@@ -110,11 +110,11 @@ void dmrs_disk_remove(struct gendisk *gendisk)
 }
 
 void dmrs_disk_bind(struct gendisk *gendisk, u64 sectors, const struct dmrs_limits *limits,
-		    struct block_device **below, size_t n_below)
+		    void *below)
 {
+	struct block_device *bdev;
 	struct queue_limits stacked;
 	bool write_cache = false;
-	size_t n;
 
 	blk_set_stacking_limits(&stacked);
 	stacked.logical_block_size = limits->logical_block;
@@ -123,9 +123,9 @@ void dmrs_disk_bind(struct gendisk *gendisk, u64 sectors, const struct dmrs_limi
 	stacked.max_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	stacked.max_hw_discard_sectors = UINT_MAX >> SECTOR_SHIFT;
 	stacked.discard_granularity = limits->logical_block;
-	for (n = 0; n < n_below; n++) {
-		blk_stack_limits(&stacked, (void *)dmrs_limits_of(below[n]), 0);
-		write_cache |= bdev_write_cache(below[n]);
+	while ((bdev = dmrs_rs_next_below(below))) {
+		blk_stack_limits(&stacked, (void *)dmrs_limits_of(bdev), 0);
+		write_cache |= bdev_write_cache(bdev);
 	}
 	if (!limits->discards) {
 		stacked.max_discard_sectors = 0;
@@ -175,7 +175,7 @@ u32 dmrs_own_major(void)
 
 int dmrs_disk_link(struct gendisk *gendisk, struct block_device *below)
 {
-	return bd_link_disk_holder(below, gendisk);
+	return dmrs_refused() ? -ENOMEM : bd_link_disk_holder(below, gendisk);
 }
 
 void dmrs_disk_unlink(struct gendisk *gendisk, struct block_device *below)
@@ -188,7 +188,7 @@ int dmrs_disks_init(bool legacy_names)
 	int major;
 
 	legacy = legacy_names;
-	major = register_blkdev(0, major_name());
+	major = dmrs_refused() ? -ENOMEM : register_blkdev(0, major_name());
 	if (major < 0)
 		return major;
 	own_major = major;

@@ -98,7 +98,9 @@ void dmrs_disks_exit(void);
 struct gendisk *dmrs_disk_create(void *disk, u32 minor, int *error);
 void dmrs_disk_remove(struct gendisk *gendisk);
 void dmrs_disk_bind(struct gendisk *gendisk, u64 sectors, const struct dmrs_limits *limits,
-		    struct block_device **below, size_t n_below);
+		    void *below);
+/* The next of the devices below that dmrs_disk_bind was given; NULL behind the last. */
+struct block_device *dmrs_rs_next_below(void *below);
 void dmrs_disk_changed(struct gendisk *gendisk);
 void dmrs_disk_get(struct gendisk *gendisk);
 void dmrs_disk_put(struct gendisk *gendisk);
@@ -134,6 +136,7 @@ void dmrs_rs_file_close(void *session);
 /* memory.c */
 
 void dmrs_memory_exit(void);
+bool dmrs_refused(void);
 void *dmrs_alloc(size_t size, size_t align);
 void dmrs_free(void *memory);
 

@@ -27,7 +27,7 @@ static int file_open(struct inode *inode, struct file *file)
 	/* An open file keeps the module: what is written may have to wait for requests. */
 	if (!try_module_get(THIS_MODULE))
 		return -ENODEV;
-	open = kmalloc(sizeof(*open), GFP_KERNEL);
+	open = dmrs_refused() ? NULL : kmalloc(sizeof(*open), GFP_KERNEL);
 	if (!open)
 		goto no_open;
 	mutex_init(&open->turn);
@@ -60,7 +60,7 @@ static ssize_t file_write(struct file *file, const char __user *bytes, size_t co
 	char *page;
 	int err = 0;
 
-	page = (char *)__get_free_page(GFP_KERNEL);
+	page = dmrs_refused() ? NULL : (char *)__get_free_page(GFP_KERNEL);
 	if (!page)
 		return -ENOMEM;
 	if (mutex_lock_interruptible(&open->turn)) {
@@ -127,7 +127,7 @@ static const struct proc_ops file_ops = {
 
 void *dmrs_file_create(const char *name, void *disk)
 {
-	return proc_create_data(name, 0600, folder, &file_ops, disk);
+	return dmrs_refused() ? NULL : proc_create_data(name, 0600, folder, &file_ops, disk);
 }
 
 /* Waits for calls that are in the file, and closes it under those that have it open. */
@@ -138,10 +138,10 @@ void dmrs_file_remove(void *entry)
 
 int dmrs_files_init(void)
 {
-	folder = proc_mkdir("device-mapper", NULL);
+	folder = dmrs_refused() ? NULL : proc_mkdir("device-mapper", NULL);
 	if (!folder)
 		return -ENOMEM;
-	if (!proc_create_data("control", 0600, folder, &file_ops, DMRS_CONTROL) ||
+	if (!dmrs_file_create("control", DMRS_CONTROL) ||
 	    !proc_create_data("targets", 0400, folder, &file_ops, DMRS_TARGETS)) {
 		proc_remove(folder);
 		return -ENOMEM;

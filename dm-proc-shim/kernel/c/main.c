@@ -181,9 +181,10 @@ static int __init dmrs_init(void)
 
 	for (n = 0; n < ARRAY_SIZE(mutexes); n++)
 		mutex_init(&mutexes[n]);
-	workqueue = alloc_workqueue("dmrs", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
+	err = -ENOMEM;
+	workqueue = dmrs_refused() ? NULL : alloc_workqueue("dmrs", WQ_MEM_RECLAIM | WQ_UNBOUND, 0);
 	if (!workqueue)
-		return -ENOMEM;
+		goto no_workqueue;
 	err = dmrs_requests_init(workqueue);
 	if (err)
 		goto no_requests;
@@ -205,6 +206,8 @@ no_disks:
 	dmrs_requests_exit();
 no_requests:
 	destroy_workqueue(workqueue);
+no_workqueue:
+	dmrs_memory_exit();
 	return err;
 }
 

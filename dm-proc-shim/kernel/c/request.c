@@ -244,9 +244,12 @@ static struct dmrs_req *chain(struct bio *bio, struct dmrs_req *whole)
 
 struct dmrs_req *dmrs_split(struct dmrs_req *req, u32 front)
 {
-	struct bio *bio = bio_split(req->bio, front, GFP_NOIO, &parts);
 	struct dmrs_req *part;
+	struct bio *bio;
 
+	if (dmrs_refused())
+		return NULL;
+	bio = bio_split(req->bio, front, GFP_NOIO, &parts);
 	if (IS_ERR_OR_NULL(bio))
 		return NULL;
 	part = chain(bio, req);
@@ -258,8 +261,11 @@ struct dmrs_req *dmrs_split(struct dmrs_req *req, u32 front)
 
 struct dmrs_req *dmrs_duplicate(struct dmrs_req *req)
 {
-	struct bio *bio = bio_alloc_clone(req->bio->bi_bdev, req->bio, GFP_NOIO, &parts);
+	struct bio *bio;
 
+	if (dmrs_refused())
+		return NULL;
+	bio = bio_alloc_clone(req->bio->bi_bdev, req->bio, GFP_NOIO, &parts);
 	return bio ? chain(bio, req) : NULL;
 }
 
@@ -309,15 +315,16 @@ struct dmrs_req *dmrs_buffer(u32 sectors)
 
 	if (!pages || pages > USHRT_MAX)
 		return NULL;
-	part = kzalloc(sizeof(*part), GFP_NOIO);
-	vecs = kvcalloc(pages, sizeof(*vecs), GFP_NOIO);
-	memory = __vmalloc(size, GFP_NOIO | __GFP_ZERO);
+	part = dmrs_alloc(sizeof(*part), __alignof__(*part));
+	vecs = dmrs_alloc(pages * sizeof(*vecs), __alignof__(*vecs));
+	memory = dmrs_refused() ? NULL : __vmalloc(size, GFP_NOIO | __GFP_ZERO);
 	if (!part || !vecs || !memory) {
 		vfree(memory);
-		kvfree(vecs);
-		kfree(part);
+		dmrs_free(vecs);
+		dmrs_free(part);
 		return NULL;
 	}
+	memset(part, 0, sizeof(*part));
 	bio_init(&part->bio, NULL, vecs, pages, REQ_OP_READ);
 	for (at = 0; at < size; at += PAGE_SIZE)
 		__bio_add_page(&part->bio, vmalloc_to_page(memory + at),
@@ -335,9 +342,9 @@ void dmrs_buffer_free(struct dmrs_req *buffer)
 	struct part *part = container_of(buffer, struct part, req);
 
 	vfree(buffer->memory);
-	kvfree(part->bio.bi_io_vec);
+	dmrs_free(part->bio.bi_io_vec);
 	bio_uninit(&part->bio);
-	kfree(part);
+	dmrs_free(part);
 }
 
 void dmrs_fill_zeros(struct dmrs_req *req)
@@ -364,20 +371,25 @@ int dmrs_requests_init(struct workqueue_struct *queue)
 	int err = -ENOMEM;
 
 	workqueue = queue;
+	if (dmrs_refused())
+		return -ENOMEM;
 	req_cache = kmem_cache_create("dmrs_req", sizeof(struct dmrs_req), 0, 0, unmerged);
 	if (!req_cache)
 		return -ENOMEM;
-	reqs = mempool_create_slab_pool(MIN_REQS, req_cache);
+	reqs = dmrs_refused() ? NULL : mempool_create_slab_pool(MIN_REQS, req_cache);
 	if (!reqs)
 		goto no_reqs;
 	/*
 	 * A bio that splits into many parts may wait for the first of them to complete, which the
 	 * block layer keeps back until we return: the rescuer submits them.
 	 */
-	err = bioset_init(&parts, BIO_POOL_SIZE, offsetof(struct part, bio), BIOSET_NEED_RESCUER);
+	err = dmrs_refused() ? -ENOMEM : bioset_init(&parts, BIO_POOL_SIZE,
+						     offsetof(struct part, bio),
+						     BIOSET_NEED_RESCUER);
 	if (err)
 		goto no_parts;
-	err = bioset_init(&flushes, BIO_POOL_SIZE, 0, BIOSET_NEED_RESCUER);
+	err = dmrs_refused() ? -ENOMEM : bioset_init(&flushes, BIO_POOL_SIZE, 0,
+						     BIOSET_NEED_RESCUER);
 	if (err)
 		goto no_flushes;
 	return 0;

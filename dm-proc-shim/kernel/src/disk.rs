@@ -1,7 +1,6 @@
 //! The disk of a mapped device, and its file in /proc.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::cell::UnsafeCell;
 use core::ffi::{c_char, c_int, c_void};
 use core::fmt::{self, Write};
@@ -38,9 +37,10 @@ struct Opens {
 /// The table that the disk was last made to look like, and its links to what lies below.
 #[derive(Default)]
 struct Bound {
-    /// Keeps the devices open that `links` are to.
+    /// Keeps the devices open that links are to.
     table: Option<Arc<Table<Kernel>>>,
-    links: Vec<*mut glue::BlockDevice>,
+    /// How many of them have one. The kernel may have no memory for more, until later.
+    linked: usize,
     state: Option<State>,
 }
 
@@ -117,13 +117,18 @@ impl Disk {
         &self.device
     }
 
-    /// Whether it was made for this device, as it is called now.
-    pub(crate) fn is_of(&self, device: &MappedDevice<Kernel>) -> bool {
-        self.device == *device && self.name == device.name()
+    /// Whether its device is called as it was when the disk was made.
+    pub(crate) fn has_its_name(&self) -> bool {
+        self.name == self.device.name()
+    }
+
+    /// What its device was called when the disk was made.
+    pub(crate) fn name(&self) -> &DeviceName {
+        &self.name
     }
 
     /// Makes it look like the live table: its size, its limits, what it lies on.
-    pub(crate) fn refresh(&self) -> Result<(), OutOfMemory> {
+    pub(crate) fn refresh(&self) {
         let before;
         {
             let _held = lock::hold(lock::of_minor(self.device.minor()));
@@ -141,36 +146,36 @@ impl Disk {
                     // SAFETY: the disk is there.
                     unsafe { glue::dmrs_disk_changed(self.gendisk) };
                 }
-                return Ok(());
-            }
-            let mut links = Vec::new();
-            if let Some(table) = &table {
-                links = below(table)?;
+                return self.link(bound);
             }
             self.unlink(bound);
-            self.link(&links);
-            bound.links = links;
             bound.state = Some(state);
             before = core::mem::replace(&mut bound.table, table);
+            self.link(bound);
             // SAFETY: the disk is there.
             unsafe { glue::dmrs_disk_changed(self.gendisk) };
         }
         drop(before);
-        Ok(())
     }
 
-    fn link(&self, below: &[*mut glue::BlockDevice]) {
-        for &device in below {
-            // SAFETY: as in `bind`.
+    /// Links it to those below that have no link yet, up to one where that fails.
+    fn link(&self, bound: &mut Bound) {
+        for device in bound.table.iter().flat_map(|table| below(table)).skip(bound.linked) {
+            // SAFETY: `bound.table` has them open.
             let error = unsafe { glue::dmrs_disk_link(self.gendisk, device) };
             if error != 0 {
-                say(format_args!("{}: no link to a device below: error {error}", self.name));
+                return say(format_args!(
+                    "{}: no link to a device below: error {error}",
+                    self.name
+                ));
             }
+            bound.linked = bound.linked.saturating_add(1);
         }
     }
 
     fn unlink(&self, bound: &mut Bound) {
-        for device in bound.links.drain(..) {
+        let linked = core::mem::take(&mut bound.linked);
+        for device in bound.table.iter().flat_map(|table| below(table)).take(linked) {
             // SAFETY: `bound.table` still has them open.
             unsafe { glue::dmrs_disk_unlink(self.gendisk, device) };
         }
@@ -183,10 +188,6 @@ impl Disk {
 
 /// Gives a disk the size and the limits of a table.
 pub(crate) fn bind(gendisk: *mut GenDisk, table: &Table<Kernel>) {
-    let Ok(below) = below(table) else {
-        // Requests that are too long, or misplaced, are refused by the core or by those below.
-        return say(format_args!("no memory for a disk's limits, they stay as they were"));
-    };
     let bytes = |sectors: Sectors| u32::try_from(sectors.get()).unwrap_or(1).saturating_mul(512);
     let limits = table.limits();
     let limits = glue::Limits {
@@ -196,16 +197,27 @@ pub(crate) fn bind(gendisk: *mut GenDisk, table: &Table<Kernel>) {
         write_zeroes: (!limits.max_write_zeroes.is_zero()).into(),
     };
     let sectors = table.size().get();
-    // SAFETY: the disk is there, or kept, and the table has the devices open.
-    unsafe { glue::dmrs_disk_bind(gendisk, sectors, &limits, below.as_ptr(), below.len()) };
+    let mut devices = below(table);
+    let mut devices: &mut Below<'_> = &mut devices;
+    // SAFETY: the disk is there, or kept, and the table has the devices open; C gives `devices` to
+    // `dmrs_rs_next_below` alone, before it returns.
+    unsafe { glue::dmrs_disk_bind(gendisk, sectors, &limits, (&raw mut devices).cast()) };
 }
 
-/// What a table lies on, mapped devices by their disks.
-fn below(table: &Table<Kernel>) -> Result<Vec<*mut glue::BlockDevice>, OutOfMemory> {
-    let mut below = Vec::new();
-    below.try_reserve_exact(table.device_count())?;
-    below.extend(table.host_devices().chain(table.claims()).map(|device| device.as_ptr()));
-    Ok(below)
+type Below<'t> = dyn Iterator<Item = *mut glue::BlockDevice> + 't;
+
+/// What a table lies on, mapped devices by their disks; no memory is needed to tell.
+fn below(table: &Table<Kernel>) -> impl Iterator<Item = *mut glue::BlockDevice> {
+    table.host_devices().chain(table.claims()).map(|device| device.as_ptr())
+}
+
+/// # Safety
+/// `devices` must be what `dmrs_disk_bind` was called with, and that be under way.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn dmrs_rs_next_below(devices: *mut c_void) -> *mut glue::BlockDevice {
+    // SAFETY: as `bind` calls it.
+    let devices = unsafe { &mut *devices.cast::<&mut Below<'_>>() };
+    devices.next().unwrap_or(ptr::null_mut())
 }
 
 /// The disk that C was given the address of.

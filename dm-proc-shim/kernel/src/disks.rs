@@ -4,59 +4,70 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::ffi::c_int;
 
-use dm_core::{MappedDevice, OutOfMemory, take_at, try_insert};
+use dm_core::{DeviceName, MappedDevice, Minor, take_at, try_insert};
 
 use crate::disk::Disk;
 use crate::glue;
 use crate::host::{Kernel, Mapper};
 use crate::say::say;
-use crate::shown::Shown;
 
 /// All disks, in the order of their minors.
 #[derive(Default)]
 pub(crate) struct Disks {
-    /// Each in a place of its own, whose address C has.
-    #[allow(clippy::vec_box)]
-    all: Vec<Box<Disk>>,
+    all: Vec<Place>,
+}
+
+/// A device, and its disk.
+struct Place {
+    device: MappedDevice<Kernel>,
+    /// What the disk is called, or was.
+    name: DeviceName,
+    /// Gone, while the device is renamed, or since there was no memory to make it anew. In a place of
+    /// its own, whose address C has.
+    disk: Option<Box<Disk>>,
+}
+
+/// Who has the disks follow the devices.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(crate) enum Follower {
+    /// Whoever wrote to `control`, and is told if there is no memory: only that makes disks.
+    Writer,
+    /// The work item.
+    Work,
 }
 
 impl Disks {
-    /// Makes disks for devices that have none, takes away those of devices that are gone, and
-    /// refreshes the others. Where a device gets no disk it is removed again; says why.
-    pub(crate) fn reconcile(&mut self, mapper: &Mapper) -> Result<(), c_int> {
+    /// Makes disks for devices that have none, or another name, takes away those of devices that are
+    /// gone, and refreshes the others. A device that gets no disk is removed again, or gets its name
+    /// back; says why.
+    pub(crate) fn reconcile(&mut self, mapper: &Mapper, follower: Follower) -> Result<(), c_int> {
         let shown = &mapper.host().shown;
-        let devices = mapper.list().map_err(|OutOfMemory| glue::ENOMEM)?;
         // Those that go first: their numbers, and names, may be in use again.
         let mut n = 0;
-        while let Some(disk) = self.all.get(n) {
-            let minor = disk.device().minor();
-            let found = devices.binary_search_by_key(&minor, MappedDevice::minor);
-            let device = found.ok().and_then(|at| devices.get(at));
-            if device.is_some_and(|device| disk.is_of(device)) || is_leaving(disk.device()) {
-                n = n.saturating_add(1);
-            } else {
-                let gone = take_at(&mut self.all, n);
+        while let Some(place) = self.all.get_mut(n) {
+            if has_left(&place.device) {
+                let gone = take_at(&mut self.all, n).and_then(|place| place.disk);
                 gone.into_iter().for_each(|disk| disk.remove(shown));
+                continue;
             }
+            if follower == Follower::Writer {
+                let renamed = place.disk.take_if(|disk| !disk.has_its_name());
+                renamed.into_iter().for_each(|disk| disk.remove(shown));
+            }
+            n = n.saturating_add(1);
         }
         let mut result = Ok(());
-        for device in &devices {
+        let mut next = Minor::new(0);
+        while let Some(device) = next.and_then(|from| mapper.first_from(from)) {
+            next = device.minor().next();
             let found =
-                self.all.binary_search_by_key(&device.minor(), |disk| disk.device().minor());
-            let made = match found {
-                // One of that number that is still leaving: it brings us back when it has left.
-                Ok(at) if self.all.get(at).is_some_and(|disk| disk.device() != device) => continue,
-                Ok(at) => Ok(at),
-                Err(at) => self.create(at, device, shown).map(|()| at),
+                self.all.binary_search_by_key(&device.minor(), |place| place.device.minor());
+            let followed = match found.map(|at| self.all.get_mut(at)) {
+                Ok(Some(place)) => place.follow(&device, mapper, follower),
+                Err(at) if follower == Follower::Writer => self.create(at, &device, mapper),
+                _ => Ok(()),
             };
-            let refreshed = made.and_then(|at| {
-                self.all.get(at).map_or(Ok(()), |disk| disk.refresh()).map_err(|_| glue::ENOMEM)
-            });
-            if let (Err(error), Err(_)) = (refreshed, found) {
-                say(format_args!("{}: no disk for it: error {error}", device.name()));
-                let _ = mapper.remove(device);
-            }
-            result = result.and(refreshed);
+            result = result.and(followed);
         }
         result
     }
@@ -65,12 +76,18 @@ impl Disks {
         &mut self,
         at: usize,
         device: &MappedDevice<Kernel>,
-        shown: &Shown,
+        mapper: &Mapper,
     ) -> Result<(), c_int> {
-        self.all.try_reserve(1).map_err(|_| glue::ENOMEM)?;
-        let disk = Disk::create(device.clone(), shown)?;
+        let room = self.all.try_reserve(1).map_err(|_| glue::ENOMEM);
+        let disk = room.and_then(|()| Disk::create(device.clone(), &mapper.host().shown));
+        let disk = disk.inspect_err(|&error| {
+            complain(device, error);
+            let _ = mapper.remove(device);
+        })?;
+        disk.refresh();
+        let (device, name) = (device.clone(), disk.name().clone());
         // There is room: a disk must not be dropped while C knows of it.
-        let _ = try_insert(&mut self.all, at, disk);
+        let _ = try_insert(&mut self.all, at, Place { device, name, disk: Some(disk) });
         Ok(())
     }
 
@@ -80,7 +97,55 @@ impl Disks {
     }
 }
 
-/// Whether a device is being removed, and still has requests on their way.
-fn is_leaving(device: &MappedDevice<Kernel>) -> bool {
-    device.is_removed() && device.table().is_some()
+impl Place {
+    fn follow(
+        &mut self,
+        device: &MappedDevice<Kernel>,
+        mapper: &Mapper,
+        follower: Follower,
+    ) -> Result<(), c_int> {
+        // One of that number that is still leaving: it brings us back when it has left.
+        if self.device != *device {
+            return Ok(());
+        }
+        let mut result = Ok(());
+        if self.disk.is_none() && follower == Follower::Writer {
+            result = self.make(mapper);
+        }
+        if let Some(disk) = &self.disk {
+            disk.refresh();
+        }
+        result
+    }
+
+    /// Makes the disk anew, after its device was renamed. Without memory for it the device gets its
+    /// old name back, and the disk with it; the next who writes tries again if that fails as well.
+    fn make(&mut self, mapper: &Mapper) -> Result<(), c_int> {
+        let mut result = Ok(());
+        for _ in 0..2 {
+            match Disk::create(self.device.clone(), &mapper.host().shown) {
+                Ok(disk) => {
+                    self.name = disk.name().clone();
+                    self.disk = Some(disk);
+                    return result;
+                }
+                Err(error) => {
+                    complain(&self.device, error);
+                    result = result.and(Err(error));
+                    // Where the name is taken by now, the device keeps the new one.
+                    let _ = mapper.rename(&self.device, self.name.clone());
+                }
+            }
+        }
+        result
+    }
+}
+
+fn complain(device: &MappedDevice<Kernel>, error: c_int) {
+    say(format_args!("{}: no disk for it: error {error}", device.name()));
+}
+
+/// Whether a device was removed, and has no requests on their way any more.
+fn has_left(device: &MappedDevice<Kernel>) -> bool {
+    device.is_removed() && device.table().is_none()
 }

@@ -120,8 +120,7 @@ unsafe extern "C" {
         disk: *mut GenDisk,
         sectors: u64,
         limits: *const Limits,
-        below: *const *mut BlockDevice,
-        n_below: usize,
+        below: *mut c_void,
     );
     pub(crate) fn dmrs_disk_changed(disk: *mut GenDisk);
     pub(crate) fn dmrs_disk_get(disk: *mut GenDisk);

@@ -8,7 +8,7 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use dm_core::{Minor, OutOfMemory, Registry, State, try_box};
 
-use crate::disks::Disks;
+use crate::disks::{Disks, Follower};
 use crate::glue;
 use crate::host::{Kernel, Mapper};
 use crate::lock;
@@ -44,12 +44,12 @@ impl Module {
     }
 
     /// Settles all devices, and has the disks follow.
-    pub(crate) fn reconcile(&self) -> Result<(), c_int> {
+    pub(crate) fn reconcile(&self, follower: Follower) -> Result<(), c_int> {
         // Not under the mutex: what is settled may wait, and calls the host.
         self.mapper.settle_all();
         let _held = lock::hold(lock::DISKS);
         // SAFETY: the mutex is held.
-        unsafe { &mut *self.disks.get() }.reconcile(&self.mapper)
+        unsafe { &mut *self.disks.get() }.reconcile(&self.mapper, follower)
     }
 
     /// Undoes freezes that nobody else undoes, of devices that pass requests on again.
@@ -59,7 +59,7 @@ impl Module {
             if self.is_active(minor) {
                 self.mapper.host().shown.thaw(minor);
             }
-            next = Minor::new(u64::from(minor.get()).wrapping_add(1));
+            next = minor.next();
         }
     }
 
@@ -70,15 +70,12 @@ impl Module {
     /// Removes all devices: nobody has one open, except that they may lie on one another.
     fn remove_all(&self) {
         loop {
-            let Ok(devices) = self.mapper.list() else {
-                // There is memory sooner or later; without it, devices cannot be told apart.
-                continue;
-            };
-            for device in &devices {
-                let _ = self.mapper.remove(device);
+            let mut next = Minor::new(0);
+            while let Some(device) = next.and_then(|from| self.mapper.first_from(from)) {
+                next = device.minor().next();
+                let _ = self.mapper.remove(&device);
             }
-            drop(devices);
-            let _ = self.reconcile();
+            let _ = self.reconcile(Follower::Work);
             glue::dmrs_flush();
             let _held = lock::hold(lock::DISKS);
             // SAFETY: the mutex is held.
@@ -115,8 +112,8 @@ extern "C" fn dmrs_rs_exit() {
 /// Something was notified of. C calls it where it may sleep.
 #[unsafe(no_mangle)]
 extern "C" fn dmrs_rs_settle() {
-    // Whatever goes wrong was said, and the next change tries again.
-    let _ = module().reconcile();
+    // Only those who write are told of errors.
+    let _ = module().reconcile(Follower::Work);
     if Minor::new(0).and_then(|first| module().mapper.host().shown.abandoned(first)).is_some() {
         glue::dmrs_thaw_later();
     }

@@ -4,10 +4,11 @@ use alloc::boxed::Box;
 use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
-use dm_core::{Change, Text, try_box};
+use dm_core::{Change, Minor, Text, try_box};
 use dm_proc_shim::{DeviceFile, File, Interrupted, Session, ShimError};
 
 use crate::disk::{self, Disk};
+use crate::disks::Follower;
 use crate::glue;
 use crate::host::{Kernel, Mapper};
 use crate::module::module;
@@ -30,8 +31,11 @@ impl Opened {
     /// that to them: a disk that goes waits for all calls that are in its file.
     fn follow(&self) -> Result<(), c_int> {
         match self.disk {
-            Some(disk) => disk.refresh().map_err(|_| glue::ENOMEM),
-            None => module().reconcile(),
+            Some(disk) => {
+                disk.refresh();
+                Ok(())
+            }
+            None => module().reconcile(Follower::Writer),
         }
     }
 
@@ -40,14 +44,16 @@ impl Opened {
         match self.session.file() {
             File::Device(device, _) => device.events(),
             File::Targets => 0,
-            File::Control => match module().mapper().list() {
-                Ok(devices) => devices.iter().fold(0, |sum: u64, device| {
+            File::Control => {
+                let (mut sum, mut next) = (0u64, Minor::new(0));
+                while let Some(device) = next.and_then(|from| module().mapper().first_from(from)) {
+                    next = device.minor().next();
                     let of_one =
                         device.events().wrapping_add(u64::from(device.minor().get()) << 32);
-                    sum.wrapping_mul(31).wrapping_add(of_one).wrapping_add(1)
-                }),
-                Err(_) => 0,
-            },
+                    sum = sum.wrapping_mul(31).wrapping_add(of_one).wrapping_add(1);
+                }
+                sum
+            }
         }
     }
 

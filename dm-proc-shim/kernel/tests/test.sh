@@ -84,6 +84,22 @@ must /bin/proc wait control sh -c "echo resume u > $C"
 must /bin/proc wait control sh -c "echo remove u > $C"
 mustnt /bin/proc wait u true
 
+part out of memory
+for n in a b; do
+    must mkdir $N/$n
+    for set in size=32 memory_backed=1 discard=1 cache_size=1; do echo ${set#*=} > $N/$n/${set%=*}; done
+    echo 1 > $N/$n/power || fail "null_blk $n"
+done
+/bin/proc memory > /tmp/refused && ok "$(tail -1 /tmp/refused)" || { tail -5 /tmp/refused; fail "out of memory"; }
+rmdir $N/a $N/b
+must rmmod dmrs
+n=1; while ! insmod /dmrs.ko fail_allocation=$n 2>/tmp/out; do
+    grep -q 'annot allocate memory' /tmp/out || { cat /tmp/out; fail "loaded without allocation $n"; break; }
+    n=$((n + 1))
+done
+[ $n -gt 1 ] && ok "$((n - 1)) allocations refused while loading" || fail "loaded without memory"
+echo 0 > /sys/module/dmrs/parameters/fail_allocation
+
 part layout, against the stock device mapper
 printf '0 20000 linear /dev/ram0 3\n20000 30000 linear /dev/ram1 77\n' > /tmp/linear
 echo '0 196608 striped 3 32 /dev/ram0 0 /dev/ram1 8 /dev/ram2 64' > /tmp/striped
@@ -358,6 +374,6 @@ ok "$turns turns"
 part the log
 # The objects of our own cache of requests are counted when it goes with the module.
 dmesg | grep -E 'WARNING|BUG|Oops|hung task|blocked for more|leak|remaining on|Call Trace|dmrs:' |
-    grep -v 'taint' && fail "the log"
+    grep -v 'taint\|no disk for it: error 12\|no link to a device below: error -12' && fail "the log"
 part end
 [ -z "$bad" ] && echo ALL-GOOD

@@ -35,6 +35,7 @@ const ENTRY_POINTS: &[&str] = &[
     "file_changed",
     "thaw",
     "wake",
+    "next_below",
     "file_close",
 ];
 

@@ -5,6 +5,7 @@
 //!   given as `major:minor`, each of 2,048 sectors.
 //! - `proc wait FILE COMMAND...` polls a file of `/proc/device-mapper` for a change that the command
 //!   makes: there must be none before, and one after.
+//! - `proc memory` refuses each allocation of each operation; its devices lie on `/dev/a` and `/dev/b`.
 
 use std::error::Error;
 use std::fs::File;
@@ -13,6 +14,8 @@ use std::process::Command;
 
 use dm_proc_shim::testing::{Proc, Refusal, SCRIPTS, Surface, run};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+mod memory;
 
 const FOLDER: &str = "/proc/device-mapper";
 
@@ -64,7 +67,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             let file = args.next().ok_or("which file?")?;
             wait(&file, &args.collect::<Vec<_>>())
         }
-        _ => Err("proc scripts DEVICE DEVICE DEVICE, or proc wait FILE COMMAND...".into()),
+        Some("memory") => memory::run(),
+        _ => {
+            Err("proc scripts DEVICE DEVICE DEVICE, proc wait FILE COMMAND..., or proc memory"
+                .into())
+        }
     }
 }
 
