@@ -7,7 +7,7 @@ use super::ground::{Cache, Layout};
 use super::report::{Figure, Quantity, find};
 
 const WIDTH: f64 = 900.0;
-const LEFT: f64 = 200.0;
+const LEFT: f64 = 240.0;
 const RIGHT: f64 = 800.0;
 const ROW: f64 = 17.0;
 
