@@ -10,6 +10,7 @@ mod allocator;
 pub mod boot;
 pub mod btree;
 pub mod control;
+pub mod log;
 pub mod mapper;
 pub mod nbd;
 pub mod table;
@@ -26,6 +27,7 @@ pub const TARGETS: &[Target] = &[
     ("btree", btree::run),
     ("target", target::run),
     ("mapper", mapper::run),
+    ("log", log::run),
     ("nbd", nbd::run),
 ];
 
