@@ -1,15 +1,19 @@
 //! Any bytes at the NBD server: before there is anything negotiated, and as requests.
 
+use std::fs::{DirEntry, read_dir, read_to_string};
 use std::io::{Read, Result, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use dm_core::{Mode, Registry};
 use dm_host::nbd::Server;
 use dm_host::{EngineChoice, HostOptions, UserHost};
+
+/// The server does nothing for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long the export is, in bytes.
 const SIZE: usize = 64 * 512;
@@ -46,16 +50,29 @@ pub fn run(data: &[u8]) {
     let Some((first, data)) = data.split_first() else { return };
     let running = server().lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let socket = UnixStream::connect(&running.socket).expect("the server listens");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a socket");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a socket");
     if first & 1 == 0 {
         raw(socket, data).expect("the server answers");
     } else {
         let mut client = Client::negotiate(socket, first & 2 != 0).expect("a negotiation");
         for bytes in data.chunks_exact(8).take(64) {
             if !client.request(bytes).expect("the server answers") {
-                return;
+                break;
             }
         }
+    }
+    wait_for_the_server();
+}
+
+/// Until the client's thread has ended: what it is about to free would look as if it leaked.
+fn wait_for_the_server() {
+    let begin = Instant::now();
+    let is_client = |task: DirEntry| {
+        read_to_string(task.path().join("comm")).is_ok_and(|name| name.trim_end() == "nbd-client")
+    };
+    while read_dir("/proc/self/task").expect("threads").flatten().any(is_client) {
+        assert!(begin.elapsed() < PATIENCE, "a client is gone, but its thread stays");
+        std::thread::sleep(Duration::from_micros(100));
     }
 }
 
