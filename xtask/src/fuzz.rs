@@ -58,16 +58,19 @@ pub(crate) fn run(chore: &Chore) -> Result<(), Failure> {
     cargo.args(["--profile", "fuzz", "--target", TARGET, "--target-dir"]).arg(&built);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS.join(" "));
     shell::run(&mut cargo)?;
-    let mut table =
-        format!("{:<10}{:>12}{:>9}{:>10}\n", "target", "executions", "edges", "features");
-    for name in targets.iter().filter(|name| chore.only.is_empty() || chore.only.contains(name)) {
+    let mut table = format!(
+        "{:<10}{:>12}{:>9}{:>9}{:>10}\n",
+        "target", "executions", "edges", "of", "features"
+    );
+    let chosen = targets.iter().filter(|name| chore.only.is_empty() || chore.only.contains(name));
+    let fuzzed = chosen.into_iter().try_for_each(|name| {
         let program = built.join(TARGET).join("fuzz").join(name);
-        let reached = fuzz(&program, name, chore.seconds)?;
-        let Reached { executions, edges, features } = reached;
-        table += &format!("{name:<10}{executions:>12}{edges:>9}{features:>10}\n");
-    }
+        let Reached { executions, edges, of, features } = fuzz(&program, name, chore.seconds)?;
+        table += &format!("{name:<10}{executions:>12}{edges:>9}{of:>9}{features:>10}\n");
+        Ok(())
+    });
     println!("{table}");
-    Ok(())
+    fuzzed
 }
 
 /// The targets that there are, by their programs.
@@ -89,6 +92,8 @@ struct Reached {
     executions: u64,
     /// Edges of the program that were taken.
     edges: u64,
+    /// Edges that it has, with those of everything it is linked with.
+    of: u64,
     /// Edges by how often they were taken, and values that were compared.
     features: u64,
 }
@@ -141,6 +146,9 @@ impl Reached {
             match pair {
                 ["cov:", edges] => self.edges = edges.parse().unwrap_or_default(),
                 ["ft:", features] => self.features = features.parse().unwrap_or_default(),
+                [edges, "inline"] => {
+                    self.of = edges.trim_start_matches('(').parse().unwrap_or_default();
+                }
                 _ => {}
             }
         }
@@ -158,9 +166,16 @@ mod tests {
         assert!(
             reached.read("#524288\tpulse  cov: 412 ft: 1870 corp: 345/16Kb lim: 178 exec/s: 9")
         );
+        assert!(
+            reached
+                .read("INFO: Loaded 1 modules   (61234 inline 8-bit counters): 61234 [0x5, 0x6)")
+        );
         assert!(reached.read("stat::number_of_executed_units: 598765"));
         assert!(!reached.read("==7== ERROR: libFuzzer: deadly signal"));
-        assert_eq!(reached, Reached { executions: 598_765, edges: 412, features: 1870 });
+        assert_eq!(
+            reached,
+            Reached { executions: 598_765, edges: 412, of: 61_234, features: 1870 }
+        );
     }
 
     #[test]
