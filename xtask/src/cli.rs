@@ -7,6 +7,7 @@ use lexopt::prelude::*;
 use crate::failure::Failure;
 use crate::fuzz;
 use crate::kernel;
+use crate::sanitize::SANITIZERS;
 use crate::sim;
 use crate::soak;
 use crate::steps::{STEPS, Step};
@@ -24,6 +25,8 @@ pub(crate) enum Chore {
     Coverage,
     /// Look for inputs that break something.
     Fuzz(fuzz::Chore),
+    /// Run tests under these sanitizers.
+    Sanitize(Vec<&'static str>),
     /// Something with the Linux kernel module.
     Kernel(kernel::Chore),
     /// Try and measure the vhost-user-blk disk in a virtual machine.
@@ -55,6 +58,7 @@ cargo xtask coverage                                      lines of the core crat
 cargo xtask soak [--minutes N]                            one daemon under everything at once, verified; N is 10
 cargo xtask soak --deaths                                 clients and daemons killed, many times: ten minutes
 cargo xtask fuzz [--seconds N] [--only TARGET[,TARGET]...]  every fuzz target in turn
+cargo xtask sanitize [thread] [address]                   tests that have threads or unsafe code, under sanitizers
 cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for these headers or Debian's
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
 cargo xtask kernel bench [--kernel VERSION]               the same, and measure it there
@@ -81,6 +85,7 @@ pub(crate) fn parse(mut args: lexopt::Parser) -> Result<Chore, Failure> {
             "coverage" => none_left(args, Chore::Coverage),
             "fuzz" => fuzz::parse(args).map(Chore::Fuzz),
             "kernel" => kernel::parse(args).map(Chore::Kernel),
+            "sanitize" => sanitize(args),
             "vm" => vm(args),
             "trace" => trace(args),
             "soak" => Ok(soak::parse(args)?.map_or(Chore::Help, Chore::Soak)),
@@ -135,6 +140,23 @@ fn vm(mut args: lexopt::Parser) -> Result<Chore, Failure> {
         }
     }
     Ok(Chore::Vm { kernel })
+}
+
+fn sanitize(mut args: lexopt::Parser) -> Result<Chore, Failure> {
+    let mut chosen = Vec::new();
+    while let Some(arg) = args.next()? {
+        match arg {
+            Value(name) => {
+                let name = name.string()?;
+                let known = SANITIZERS.iter().find(|known| **known == name);
+                let unknown = || lexopt::Error::from(format!("there is no sanitizer `{name}`"));
+                chosen.push(*known.ok_or_else(unknown)?);
+            }
+            Short('h') | Long("help") => return Ok(Chore::Help),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(Chore::Sanitize(chosen))
 }
 
 fn trace(mut args: lexopt::Parser) -> Result<Chore, Failure> {

@@ -70,6 +70,9 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Trace(#[from] crate::trace::TraceFailure),
 
+    #[error("the {sanitizer} sanitizer has something to say about {count} processes")]
+    Sanitizer { sanitizer: String, count: usize },
+
     #[error("steps that failed: {0}")]
     Steps(String),
 }

@@ -17,6 +17,7 @@ mod io;
 mod kernel;
 mod mirror;
 mod rust_src;
+mod sanitize;
 mod setup;
 mod shell;
 mod sim;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Chore::Coverage => coverage::run(),
         Chore::Fuzz(chore) => fuzz::run(&chore),
         Chore::Kernel(chore) => kernel::run(&chore),
+        Chore::Sanitize(chosen) => sanitize::run(&chosen),
         Chore::Sim(seeds) => sim::run(seeds),
         Chore::Vm { kernel } => vm::run(kernel.as_deref()),
         Chore::Soak(chore) => soak::run(chore),
