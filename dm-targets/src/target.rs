@@ -194,3 +194,14 @@ pub enum MessageError {
     #[error("out of memory")]
     OutOfMemory,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Op;
+
+    #[test]
+    fn all_but_reads_are_writes() {
+        let ops = [Op::Read, Op::Write, Op::Discard, Op::WriteZeroes];
+        assert_eq!(ops.map(Op::is_write), [false, true, true, true]);
+    }
+}

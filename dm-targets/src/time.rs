@@ -30,3 +30,23 @@ impl Time {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_ends_where_64_bits_do() {
+        let at = Time::from_nanos(5);
+        assert_eq!(at.nanos(), 5);
+        assert_eq!(at.after(Duration::from_nanos(7)).nanos(), 12);
+        assert_eq!(Time::default().after(Duration::from_nanos(u64::MAX)).nanos(), u64::MAX);
+        assert_eq!(at.after(Duration::from_nanos(u64::MAX)).nanos(), u64::MAX);
+        // One nanosecond more than 64 bits hold, which cut off would be none.
+        let long = Duration::from_nanos(u64::MAX) + Duration::from_nanos(1);
+        assert_eq!(at.after(long).nanos(), u64::MAX);
+        assert_eq!(at.after(Duration::MAX).nanos(), u64::MAX);
+        assert_eq!(Time::from_nanos(12).since(at), Duration::from_nanos(7));
+        assert_eq!(at.since(Time::from_nanos(12)), Duration::ZERO);
+    }
+}

@@ -25,6 +25,7 @@ fn arithmetic_says_where_64_bits_end() {
     assert_eq!(last.saturating_add(Sectors::new(1)), last);
     assert_eq!(Sector::new(5).distance_from(Sector::new(2)), Some(Sectors::new(3)));
     assert_eq!(Sector::new(2).distance_from(Sector::new(5)), None);
+    assert_eq!(Sectors::new(2).checked_add(Sectors::new(5)), Some(Sectors::new(7)));
     assert_eq!(Sectors::new(u64::MAX).checked_add(Sectors::new(1)), None);
     assert_eq!(Sectors::new(2).saturating_sub(Sectors::new(5)), Sectors::ZERO);
 }

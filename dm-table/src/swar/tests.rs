@@ -38,3 +38,15 @@ proptest! {
         prop_assert_eq!(digits(u64::from_le_bytes(text)), (number, length));
     }
 }
+
+#[test]
+fn each_byte_that_is_not_plain_is_noticed_alone() {
+    for byte in 0..=u8::MAX {
+        for place in 0..8 {
+            let mut text = *b"abcdefgh";
+            text[place] = byte;
+            let is_plain = byte.is_ascii() && byte != 0 && byte != b'\\';
+            assert_eq!(not_plain(u64::from_le_bytes(text)) == 0, is_plain, "{byte:#x} at {place}");
+        }
+    }
+}
