@@ -91,7 +91,11 @@ pub(super) fn run(dir: &RuntimeDir, args: &Move) -> Result<(), Failure> {
         return abort(&mut mover);
     }
     record.limit = args.limit.unwrap_or(record.limit);
-    keeper.save(&record)?;
+    if args.to.is_some() {
+        // One that was there is left alone: the daemon may be about to replace it, for a client that is
+        // dead, and knows better.
+        keeper.save(&record)?;
+    }
     let mut mover = Mover::new(dir, &mut client, &keeper, record, args.output.json)?;
     mover.progress.recorded(&keeper.path.display().to_string())?;
     mover.run()
@@ -160,6 +164,8 @@ fn abort(mover: &mut Mover<'_>) -> Result<(), Failure> {
         }
     } else if live == tables.before || live == tables.after && *step == Step::Moved {
         mover.keeper.remove()?;
+    } else if mover.reload()? {
+        return abort(mover);
     } else {
         return Err(mover.changed());
     }

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use dm_core::Open;
+use parking_lot::Mutex;
 use vhost::vhost_user::message::{VhostUserProtocolFeatures, VhostUserVirtioFeatures};
 use vhost_user_backend::{VhostUserBackend, VringEpollHandler, VringMutex};
 use virtio_bindings::virtio_config::VIRTIO_F_VERSION_1;
@@ -34,6 +36,8 @@ pub(super) struct Disk {
     in_flight: Vec<AtomicUsize>,
     /// Where the thread of each queue waits.
     waits: OnceLock<Vec<Weak<Epoll>>>,
+    /// What wakes these threads for the last time.
+    exits: Mutex<Vec<RawFd>>,
 }
 
 thread_local! {
@@ -53,6 +57,7 @@ impl Disk {
             memory: GuestMemoryAtomic::new(GuestMemoryMmap::new()),
             in_flight: (0..queues).map(|_| AtomicUsize::new(0)).collect(),
             waits: OnceLock::new(),
+            exits: Mutex::default(),
         }
     }
 
@@ -86,6 +91,16 @@ impl Disk {
             wait.register_listener(fd, EventSet::IN, number)?;
         }
         Ok(worker)
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        for exit in self.exits.get_mut().drain(..) {
+            // SAFETY: vhost-user-backend turns the consumer that it gets into a plain number, which it
+            // has its threads wait for and never closes. These threads hold this disk, and so are gone.
+            drop(unsafe { OwnedFd::from_raw_fd(exit) });
+        }
     }
 }
 
@@ -130,7 +145,8 @@ impl VhostUserBackend for Disk {
     }
 
     fn exit_event(&self, _thread: usize) -> Option<(EventConsumer, EventNotifier)> {
-        new_event_consumer_and_notifier(EventFlag::CLOEXEC | EventFlag::NONBLOCK).ok()
+        let pair = new_event_consumer_and_notifier(EventFlag::CLOEXEC | EventFlag::NONBLOCK);
+        pair.inspect(|(consumer, _)| self.exits.lock().push(consumer.as_raw_fd())).ok()
     }
 
     /// Waits for the requests of a queue that has been stopped.

@@ -1,6 +1,6 @@
 //! `kill -9` of the daemon and of the client, at any moment of a move or of a resync.
 //!
-//! A few rounds run with all the other tests; `cargo xtask soak` runs the many.
+//! A few rounds run with all the other tests; `cargo xtask soak --deaths` runs the many.
 
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -254,7 +254,7 @@ fn a_daemon_that_dies_in_a_resync_leaves_legs_that_become_equal() {
 }
 
 #[test]
-#[ignore = "takes minutes; run by `cargo xtask soak`"]
+#[ignore = "takes minutes; run by `cargo xtask soak --deaths`"]
 fn soak_daemons_die_in_moves() {
     let (cut, uncut) = the_daemon_dies(200);
     eprintln!("cut off with 0 to {LINES} lines moved: {cut:?}; not begun, or over: {uncut}");
@@ -262,13 +262,13 @@ fn soak_daemons_die_in_moves() {
 }
 
 #[test]
-#[ignore = "takes minutes; run by `cargo xtask soak`"]
+#[ignore = "takes minutes; run by `cargo xtask soak --deaths`"]
 fn soak_clients_die_in_moves() {
     the_client_dies(200);
 }
 
 #[test]
-#[ignore = "takes minutes; run by `cargo xtask soak`"]
+#[ignore = "takes minutes; run by `cargo xtask soak --deaths`"]
 fn soak_daemons_die_in_resyncs() {
     a_resync_dies(200);
 }

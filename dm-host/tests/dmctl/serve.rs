@@ -1,6 +1,7 @@
 //! The daemon itself: its directory, its sockets, how it starts and ends.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::process::Command;
 
 use rustix::process::Signal;
@@ -149,6 +150,22 @@ fn a_device_is_exported_to_virtual_machines_until_told_otherwise() {
     let refused = daemon.dmctl(["unexport", socket]).refused();
     assert!(refused.contains("nothing is exported"), "{refused}");
     daemon.dmctl(["remove", "foo"]).ok();
+}
+
+#[test]
+fn monitors_that_come_and_go_leave_no_descriptor_behind() {
+    let daemon = Daemon::serve();
+    daemon.dmctl(["create", "foo", "--table", "0 2048 linear mem:1M 0"]).ok();
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        daemon.dmctl(["export", "foo", "--vhost-user", "vm.sock", "--queues", "3"]).ok();
+        let monitor = UnixStream::connect(daemon.folder.path("vm.sock")).unwrap();
+        daemon.dmctl(["unexport", "vm.sock"]).ok();
+        drop(monitor);
+        held.push(daemon.descriptors());
+    }
+    // The connections of the last commands may be open still.
+    assert!(held[7] < held[0] + 8, "{held:?}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Where to: what `--to` says, and whether the lines may go there.
 
 use dm_core::table_text::Escaped;
+use dm_proc_shim::Errno;
 
 use super::error::MoveError;
 use super::identity::{Identity, is_number, resolve};
@@ -8,7 +9,7 @@ use super::plan::{Piece, Place};
 use crate::cli::draw::lay_out;
 use crate::cli::failure::Failure;
 use crate::cli::source::Source;
-use crate::control::{Client, ClientError, DeviceInfo};
+use crate::control::{Class, Client, ClientError, DeviceInfo};
 
 /// Reads `DEVICE[:SECTOR]`.
 pub(super) fn parse(text: &str, devices: &[DeviceInfo]) -> Place {
@@ -42,13 +43,21 @@ pub(super) fn check(
     printed(client, &after)?;
     for device in devices {
         for file in ["table", "inactive"] {
-            let text = client.read(&format!("{}/{file}", device.name))?;
+            let text = match client.read(&format!("{}/{file}", device.name)) {
+                // Removed since we asked which there are.
+                Err(ClientError::Refused { class, .. }) if is_gone(&class) => continue,
+                text => text?,
+            };
             if !text.is_empty() {
                 overlaps(&device.name, text, pieces)?;
             }
         }
     }
     Ok(())
+}
+
+fn is_gone(class: &Class) -> bool {
+    matches!(class.errno(), Some(Errno::NoEntry | Errno::NoDevice))
 }
 
 /// A table as a device that has it prints it, if one could have it.

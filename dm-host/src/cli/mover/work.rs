@@ -57,7 +57,11 @@ impl<'m> Mover<'m> {
                     self.revive(&piece)?;
                     self.finish(&piece)?;
                 }
-                _ => return Err(self.changed()),
+                _ => {
+                    if !self.reload()? {
+                        return Err(self.changed());
+                    }
+                }
             }
         }
         let table = self.table()?;
@@ -215,6 +219,18 @@ impl<'m> Mover<'m> {
     pub(super) fn status(&mut self, piece: &Piece) -> Result<MirrorStatus, Failure> {
         let status = self.read("status")?;
         MirrorStatus::find(&status, piece.start).ok_or_else(|| self.changed())
+    }
+
+    /// Reads the record again. Returns whether it is another: whoever asked for the last exchange is
+    /// dead, and the daemon has made it meanwhile.
+    pub(super) fn reload(&mut self) -> Result<bool, Failure> {
+        let Some(record) = self.keeper.load()? else {
+            return Ok(false);
+        };
+        let record = Record { limit: self.record.limit, ..record };
+        let is_another = (record.done, record.step) != (self.record.done, self.record.step);
+        self.record = record;
+        Ok(is_another)
     }
 
     pub(super) fn changed(&self) -> Failure {
