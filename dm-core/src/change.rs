@@ -16,10 +16,11 @@ impl<H: Host> Change<H> {
         Change { device }
     }
 
-    /// Whether it has taken place. Ask again after [`Host::notify`].
+    /// Whether it has taken place, and the devices are closed of a table that it replaced. Ask again
+    /// after [`Host::notify`].
     pub fn is_done(&self) -> bool {
         self.device.settle();
-        !self.device.is_draining()
+        !self.device.is_changing()
     }
 
     /// The device that changes.

@@ -44,6 +44,8 @@ struct Inner<H: Host> {
     held: H::Queue,
     /// Somebody carries on a change that has drained.
     settling: bool,
+    /// How many drop tables that a change has replaced: it is not over before that.
+    dropping: u32,
     opens: u32,
     /// What was wrong with the table that was loaded last.
     load_errors: Option<Arc<Text>>,
@@ -117,6 +119,7 @@ impl<H: Host> MappedDevice<H> {
             inactive: None,
             held: H::Queue::default(),
             settling: false,
+            dropping: 0,
             opens: 0,
             load_errors: None,
             answer: None,

@@ -150,6 +150,8 @@ impl<H: Host> DeviceMapper<H> {
         name: DeviceName,
         options: CreateOptions,
     ) -> Result<MappedDevice<H>, CreateError> {
+        // Whoever settled a removal may not have come to this yet.
+        self.forget_removed();
         let mut devices = self.devices.lock();
         for device in devices.iter() {
             if device.name() == name {
@@ -208,6 +210,7 @@ impl<H: Host> DeviceMapper<H> {
 
     /// Gives a device that nobody has open another name.
     pub fn rename(&self, device: &MappedDevice<H>, name: DeviceName) -> Result<(), RenameError> {
+        self.forget_removed();
         let devices = self.devices.lock();
         if devices.iter().any(|other| other != device && other.name() == name) {
             return Err(RenameError::NameTaken);

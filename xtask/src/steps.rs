@@ -51,6 +51,7 @@ pub(crate) const STEPS: &[Step] = &[
         run: bare_metal::run,
     },
     Step { name: "loom", what: "gate and Arc hold in every order of their threads", run: loom },
+    Step { name: "races", what: "the mapper holds in many orders of its threads", run: races },
     Step {
         name: "fuzz",
         what: "the fuzz targets find nothing in a few seconds each",
@@ -107,6 +108,13 @@ fn loom() -> Result<(), Failure> {
     // Elsewhere, so that what is built without the flag stays.
     cargo.arg("--target-dir").arg(shell::scratch().join("loom"));
     shell::run(cargo.env("RUSTFLAGS", "--cfg=loom"))
+}
+
+fn races() -> Result<(), Failure> {
+    let mut cargo = shell::cargo(&["test", "--package", "dm-core", "--test", "races"]);
+    // Elsewhere, so that what is built without the flag stays.
+    cargo.arg("--target-dir").arg(shell::scratch().join("races"));
+    shell::run(cargo.env("RUSTFLAGS", "--cfg=shuttle"))
 }
 
 fn doc() -> Result<(), Failure> {

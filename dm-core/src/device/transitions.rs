@@ -109,6 +109,7 @@ impl<H: Host> MappedDevice<H> {
                 continue;
             }
             inner.settling = false;
+            inner.dropping = inner.dropping.saturating_add(1);
             break match then {
                 Then::Suspend => {
                     inner.phase = Phase::Suspended;
@@ -127,6 +128,10 @@ impl<H: Host> MappedDevice<H> {
             };
         };
         drop((discarded, told));
+        {
+            let mut inner = self.lock();
+            inner.dropping = inner.dropping.saturating_sub(1);
+        }
         if let Some((table, pass)) = started {
             self.start_targets(&table, pass);
         }
@@ -168,9 +173,11 @@ impl<H: Host> MappedDevice<H> {
         self.pump_targets();
     }
 
-    /// Whether requests that came before a change are still on their way.
-    pub(crate) fn is_draining(&self) -> bool {
-        matches!(self.lock().phase, Phase::Draining(_))
+    /// Whether requests that came before a change are still on their way, or what it replaced is not
+    /// closed yet.
+    pub(crate) fn is_changing(&self) -> bool {
+        let inner = self.lock();
+        inner.dropping > 0 || matches!(inner.phase, Phase::Draining(_))
     }
 
     /// Whether its removal is over.
