@@ -23,11 +23,14 @@ use std::format;
 use std::string::{String, ToString};
 use std::vec::Vec;
 
+mod model;
 mod script;
 mod sessions;
+mod steps;
 
 pub use script::{Failure, run};
 pub use sessions::Sessions;
+pub use steps::{DataError, DataSurface, run_steps};
 
 use crate::{Errno, ShimError};
 
