@@ -19,7 +19,8 @@
 //! | `figures [<name>]` | JSON: an array of [`DeviceFigures`](crate::DeviceFigures) |
 //! | `metrics` | the same of all devices, as the text that Prometheus reads |
 //! | `export <name> <queues> <bytes>` | nothing; the device is served to virtual machines on a socket of that path |
-//! | `unexport <bytes>` | nothing; it no longer is, on a socket of that path |
+//! | `export-ublk <name> <queues>` | the path of a block device of this kernel that the device now is |
+//! | `unexport <bytes>` | nothing; it no longer is, on a socket or a block device of that path |
 //!
 //! An answer is a line `ok <bytes>` or `error <class> <bytes>`, and that many bytes: the text that
 //! was asked for, or why not. The class is `no-entry`, `exists`, `busy`, ... as of an

@@ -10,12 +10,14 @@ mod diagnosis;
 mod doorbell;
 pub mod draw;
 mod durable;
+pub mod exports;
 pub mod fuse;
 mod host;
 mod inbox;
 mod mirror_status;
 pub mod nbd;
 mod tls;
+pub mod ublk;
 mod unix_socket;
 pub mod vhost;
 

@@ -11,10 +11,8 @@
 
 mod config;
 mod disk;
-mod exports;
 mod request;
 mod server;
 mod worker;
 
-pub use exports::Exports;
 pub use server::{Server, VhostError};

@@ -33,6 +33,10 @@ pub(crate) enum Chore {
     Vm {
         kernel: Option<String>,
     },
+    /// Try the block devices of the kernel's ublk driver in a virtual machine.
+    VmUblk {
+        kernel: Option<String>,
+    },
     /// Record the traces that the benchmarks replay.
     RecordTraces,
     /// Run what takes too long for every day.
@@ -63,6 +67,7 @@ cargo xtask kernel build [--kdir DIR | --kernel VERSION]  the Linux module, for 
 cargo xtask kernel test [--kernel VERSION] [--full]       the same, and try it in a virtual machine
 cargo xtask kernel bench [--kernel VERSION]               the same, and measure it there
 cargo xtask vm [--kernel VERSION]                         vhost-user-blk disks in a virtual machine, ours and QEMU's
+cargo xtask vm --ublk [--kernel VERSION]                  dmctl in a virtual machine, with ublk block devices
 cargo xtask trace record                                  the traces that benchmarks replay; as root
 
 The steps of `test`, in order; it stops at the first that fails, unless told to keep going:
@@ -131,15 +136,16 @@ fn bench(args: lexopt::Parser) -> Result<Chore, Failure> {
 }
 
 fn vm(mut args: lexopt::Parser) -> Result<Chore, Failure> {
-    let mut kernel = None;
+    let (mut kernel, mut ublk) = (None, false);
     while let Some(arg) = args.next()? {
         match arg {
             Long("kernel") => kernel = Some(args.value()?.string()?),
+            Long("ublk") => ublk = true,
             Short('h') | Long("help") => return Ok(Chore::Help),
             other => return Err(other.unexpected().into()),
         }
     }
-    Ok(Chore::Vm { kernel })
+    Ok(if ublk { Chore::VmUblk { kernel } } else { Chore::Vm { kernel } })
 }
 
 fn sanitize(mut args: lexopt::Parser) -> Result<Chore, Failure> {

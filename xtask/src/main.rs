@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Sanitize(chosen) => sanitize::run(&chosen),
         Chore::Sim(seeds) => sim::run(seeds),
         Chore::Vm { kernel } => vm::run(kernel.as_deref()),
+        Chore::VmUblk { kernel } => vm::ublk::run(kernel.as_deref()),
         Chore::Soak(chore) => soak::run(chore),
         Chore::RecordTraces => trace::record(),
     });

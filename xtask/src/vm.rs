@@ -17,6 +17,8 @@ use crate::kernel::{guest, packages};
 use crate::setup::{self, Tool, tool};
 use crate::shell;
 
+pub(crate) mod ublk;
+
 const TOOLS: &[Tool] = &[
     tool("qemu-system-x86_64", "qemu-system-x86", "the machine"),
     tool("qemu-storage-daemon", "qemu-system-common", "a server to compare with"),
@@ -32,7 +34,7 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     setup::packages(TOOLS)?;
     guest::install()?;
     let kernel = packages::provide(kernel)?;
-    let image = guest::initramfs(&kernel, None, &kernel.root.join("vm"), SCRIPT)?;
+    let image = guest::initramfs(&kernel, None, &[], &kernel.root.join("vm"), SCRIPT)?;
     let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
     shell::run(&mut build)?;
 
@@ -74,7 +76,7 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     })?;
 
     let text = fs::read_to_string(&log).map_err(file(&log))?;
-    let rows = rows(&text);
+    let rows = rows(&text, ["vda", "vdb"]);
     for row in &rows {
         let (ours, theirs) = (1e6 / row.ours, 1e6 / row.theirs);
         println!(
@@ -186,8 +188,9 @@ struct Row {
     theirs: f64,
 }
 
-/// From lines `FIGURE <pattern> <depth> <disk> <reads a second>;<writes a second>`.
-fn rows(log: &str) -> Vec<Row> {
+/// From lines `FIGURE <pattern> <depth> <disk> <reads a second>;<writes a second>`, of our disk and
+/// another.
+fn rows(log: &str, [ours, theirs]: [&str; 2]) -> Vec<Row> {
     let mut figures: BTreeMap<(&str, &str), BTreeMap<&str, Vec<f64>>> = BTreeMap::new();
     for line in log.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -200,8 +203,8 @@ fn rows(log: &str) -> Vec<Row> {
     let row = |((pattern, depth), mut disks): ((&str, &str), BTreeMap<&str, Vec<f64>>)| {
         Some(Row {
             case: format!("{pattern} 4K, depth {depth}"),
-            ours: median(disks.get_mut("vda")?),
-            theirs: median(disks.get_mut("vdb")?),
+            ours: median(disks.get_mut(ours)?),
+            theirs: median(disks.get_mut(theirs)?),
         })
     };
     figures.into_iter().filter_map(row).collect()
@@ -240,7 +243,7 @@ mod tests {
         let log = "FIGURE randread 1 vda 100;0\nFIGURE randread 1 vdb 50;0\nsomething else\n\
                    FIGURE randread 1 vda 1000;0\nFIGURE randread 1 vda 200;0\n";
         let row = Row { case: "randread 4K, depth 1".into(), ours: 5e6, theirs: 2e7 };
-        assert_eq!(rows(log), [row]);
-        assert!(json(&rows(log)).contains("\"ratio\": 4.000"));
+        assert_eq!(rows(log, ["vda", "vdb"]), [row]);
+        assert!(json(&rows(log, ["vda", "vdb"])).contains("\"ratio\": 4.000"));
     }
 }

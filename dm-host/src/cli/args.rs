@@ -62,7 +62,7 @@ pub(super) enum Verb {
     Targets(Targets),
     /// Print what devices lie on
     Deps(Report),
-    /// Serve a device to virtual machines, as a vhost-user-blk disk
+    /// Serve a device to virtual machines, as a vhost-user-blk disk, or make it a block device
     Export(Export),
     /// End what `export` began
     Unexport(Unexport),
@@ -199,7 +199,11 @@ pub(super) struct Export {
     pub(super) name: String,
     /// The socket that a monitor such as QEMU connects to; it is made
     #[arg(long, value_name = "SOCKET", value_hint = ValueHint::FilePath)]
-    pub(super) vhost_user: PathBuf,
+    #[arg(required_unless_present = "ublk", conflicts_with = "ublk")]
+    pub(super) vhost_user: Option<PathBuf>,
+    /// Make it a block device of this kernel, and print its path; for root, where there is ublk_drv
+    #[arg(long)]
+    pub(super) ublk: bool,
     /// How many queues the disk has, and so threads that serve it
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=16))]
     pub(super) queues: u16,
@@ -207,9 +211,9 @@ pub(super) struct Export {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Unexport {
-    /// The socket
-    #[arg(value_hint = ValueHint::FilePath)]
-    pub(super) socket: PathBuf,
+    /// The socket, or the block device
+    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub(super) path: PathBuf,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `export` and `unexport`: devices for virtual machines.
+//! `export` and `unexport`: devices for virtual machines, and as block devices.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -6,17 +6,22 @@ use std::path::{Path, PathBuf};
 use super::args::{Export, Unexport};
 use super::change::{name_word, of};
 use super::failure::Failure;
+use super::output::print;
 use crate::control::Client;
 
 pub(super) fn export(client: &mut Client, args: &Export) -> Result<(), Failure> {
-    let line = format!("export {} {}", name_word(&args.name)?, args.queues);
-    let path = absolute(&args.vhost_user)?;
-    let done = client.ask_with(&line, path.as_os_str().as_bytes());
+    let (name, queues) = (name_word(&args.name)?, args.queues);
+    let Some(socket) = &args.vhost_user else {
+        let path = client.ask(&format!("export-ublk {name} {queues}")).map_err(of(&args.name))?;
+        return print(&path);
+    };
+    let path = absolute(socket)?;
+    let done = client.ask_with(&format!("export {name} {queues}"), path.as_os_str().as_bytes());
     done.map(drop).map_err(of(&args.name))
 }
 
 pub(super) fn unexport(client: &mut Client, args: &Unexport) -> Result<(), Failure> {
-    let path = absolute(&args.socket)?;
+    let path = absolute(&args.path)?;
     client.ask_with("unexport", path.as_os_str().as_bytes())?;
     Ok(())
 }

@@ -21,6 +21,7 @@ pub(super) enum Request {
     Figures { name: Option<String> },
     Metrics,
     Export { name: String, queues: u64, bytes: u64 },
+    ExportUblk { name: String, queues: u64 },
     Unexport { bytes: u64 },
 }
 
@@ -77,10 +78,14 @@ impl Request {
                 queues: words.number("a number of queues")?,
                 bytes: words.bytes()?,
             },
+            "export-ublk" => Request::ExportUblk {
+                name: words.next("a name")?.into(),
+                queues: words.number("a number of queues")?,
+            },
             "unexport" => Request::Unexport { bytes: words.bytes()? },
             _ => {
                 let known = "read, write, wait, message, create, load, check, switch, info, \
-                             targets, figures, metrics, export, unexport";
+                             targets, figures, metrics, export, export-ublk, unexport";
                 return Err(Refused::request(format!(
                     "unknown request `{}`; known are {known}",
                     verb.escape_debug()

@@ -22,6 +22,8 @@ use super::request::{MAX_LINE, NewDevice, Request};
 use super::server::Shared;
 use super::switch::switch;
 use crate::UserHost;
+use crate::exports::UnexportError;
+use crate::ublk::UblkError;
 
 /// How often somebody who waits looks whether the client is still there.
 const LOOK: Duration = Duration::from_millis(200);
@@ -110,6 +112,7 @@ impl Connection<'_> {
                 let path = self.bytes(bytes)?;
                 self.export(&name, queues, &path)
             }
+            Request::ExportUblk { name, queues } => self.export_ublk(&name, queues),
             Request::Unexport { bytes } => {
                 let path = self.bytes(bytes)?;
                 self.unexport(&path)
@@ -174,19 +177,33 @@ impl Connection<'_> {
         let device = find(mapper, name)?;
         let queues = u16::try_from(queues).unwrap_or(u16::MAX);
         let path = Path::new(OsStr::from_bytes(path));
-        match exports.add(mapper, &device, path, queues) {
+        match exports.add_vhost(mapper, &device, path, queues) {
             Ok(()) => Ok(String::new()),
+            Err(why) => Err(Refused::new(Errno::Invalid, why)),
+        }
+    }
+
+    fn export_ublk(&self, name: &str, queues: u64) -> Answer {
+        let Shared { mapper, exports, .. } = self.shared;
+        let device = find(mapper, name)?;
+        let queues = u16::try_from(queues).unwrap_or(u16::MAX);
+        match exports.add_ublk(mapper, &device, queues) {
+            Ok(path) => Ok(format!("{path}\n")),
+            Err(why @ UblkError::Denied) => Err(Refused::new(Errno::Access, why)),
             Err(why) => Err(Refused::new(Errno::Invalid, why)),
         }
     }
 
     fn unexport(&self, path: &[u8]) -> Answer {
         let path = Path::new(OsStr::from_bytes(path));
-        let none = || format!("nothing is exported on {}", path.display());
-        match self.shared.exports.remove(path) {
-            true => Ok(String::new()),
-            false => Err(Refused::new(Errno::NoEntry, none())),
-        }
+        let errno = |why| match why {
+            UnexportError::Busy => Errno::Busy,
+            _ => Errno::NoEntry,
+        };
+        let removed = self.shared.exports.remove(path);
+        removed
+            .map(|()| String::new())
+            .map_err(|why| Refused::new(errno(why), format!("{}: {why}", path.display())))
     }
 
     /// Creates a device, and if there is a table, with it, or not at all: the table is made first.

@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::serve::serve;
 use crate::Mapper;
-use crate::vhost::Exports;
+use crate::exports::Exports;
 
 /// More clients than these are turned away.
 const MAX_CLIENTS: usize = 128;
@@ -59,7 +59,7 @@ impl Server {
         Ok(Server { path: path.to_owned(), shared, listening: Some(listening) })
     }
 
-    /// The devices that are served to virtual machines, as requests had it.
+    /// What else than NBD serves devices, as requests had it.
     pub fn exports(&self) -> &Exports {
         &self.shared.exports
     }

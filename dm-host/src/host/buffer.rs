@@ -47,7 +47,7 @@ impl Buffer {
     }
 
     /// Makes it that long, if it has the room; what it holds stays as it is.
-    fn resize(&mut self, sectors: Sectors) -> bool {
+    pub(crate) fn resize(&mut self, sectors: Sectors) -> bool {
         let bytes = sectors.bytes().and_then(|bytes| usize::try_from(bytes).ok());
         let bytes = bytes.filter(|&bytes| bytes <= self.room);
         self.bytes = bytes.unwrap_or(self.bytes);

@@ -8,18 +8,17 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::fs::{FallocateFlags, OFlags, fallocate};
-
 use crate::FOLDER;
 
 mod cases;
+mod disk;
 
-pub(crate) use cases::CASES;
+use cases::CASES;
+use disk::{Disk, Request};
 
 const KNOB: &str = "/sys/module/dmrs/parameters/fail_allocation";
 const HELD: &str = "/sys/module/dmrs/parameters/allocations";
@@ -30,7 +29,7 @@ const ENOMEM: i32 = 12;
 type Command = (&'static str, &'static str);
 
 /// An operation, what it needs, and what undoes it.
-pub(crate) struct Case {
+struct Case {
     before: &'static [Command],
     act: Act,
     after: &'static [Command],
@@ -44,14 +43,6 @@ enum Act {
     Request(Request, &'static str, u64),
 }
 
-#[derive(Debug)]
-enum Request {
-    Read,
-    Write,
-    Zero,
-    Flush,
-}
-
 /// Whose allocations are refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Whose {
@@ -62,7 +53,7 @@ enum Whose {
 /// Runs all cases on devices that `cases::WORLD` makes. Prints how many allocations each has.
 pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     obey(cases::WORLD)?;
-    let live = Disk::open(cases::LIVE)?;
+    let live = Disk::open(&Path::new(NODES).join(cases::LIVE), cases::LIVE_SECTORS)?;
     live.request(&Request::Write)?;
     let mut all = 0;
     for case in CASES {
@@ -135,7 +126,7 @@ impl Act {
             Act::Read(file) => read(file).map(|_| ()),
             Act::Request(request, device, sectors) => {
                 let node = Path::new(NODES).join(device);
-                Disk::of(&node, *sectors)?.request(request)
+                Disk::open(&node, *sectors)?.request(request)
             }
         }
     }
@@ -178,7 +169,7 @@ fn state() -> io::Result<String> {
 fn state_at_rest() -> io::Result<String> {
     let mut before = state()?;
     loop {
-        sleep(Duration::from_millis(100));
+        sleep(Duration::from_millis(20));
         let now = state()?;
         if now == before {
             return Ok(now);
@@ -237,54 +228,4 @@ fn list(folder: impl AsRef<Path>) -> io::Result<Vec<String>> {
     let mut names = names.collect::<io::Result<Vec<_>>>()?;
     names.sort();
     Ok(names)
-}
-
-/// The first sectors of a device, past the page cache.
-struct Disk {
-    file: File,
-    sectors: u64,
-}
-
-/// Where direct I/O may read to.
-#[repr(align(4096))]
-struct Page([u8; 256 << 10]);
-
-impl Disk {
-    fn open(name: &str) -> io::Result<Disk> {
-        Disk::of(&Path::new(NODES).join(name), cases::LIVE_SECTORS)
-    }
-
-    fn of(node: &Path, sectors: u64) -> io::Result<Disk> {
-        let direct = OFlags::DIRECT.bits() as i32;
-        let file = File::options().read(true).write(true).custom_flags(direct).open(node)?;
-        Ok(Disk { file, sectors })
-    }
-
-    fn request(&self, request: &Request) -> io::Result<()> {
-        let bytes = self.sectors * 512;
-        let mut page = Box::new(Page([0; 256 << 10]));
-        let data = &mut page.0[..bytes as usize];
-        match request {
-            Request::Read => self.file.read_exact_at(data, 0),
-            Request::Write => {
-                data.iter_mut().enumerate().for_each(|(n, byte)| *byte = content(n));
-                self.file.write_all_at(data, 0)
-            }
-            Request::Zero => Ok(fallocate(&self.file, FallocateFlags::ZERO_RANGE, 0, bytes)?),
-            Request::Flush => self.file.sync_all(),
-        }
-    }
-
-    /// Reads what [`request`](Self::request) wrote.
-    fn check(&self) -> Result<(), Box<dyn Error>> {
-        let mut page = Box::new(Page([0; 256 << 10]));
-        let data = &mut page.0[..(self.sectors * 512) as usize];
-        self.file.read_exact_at(data, 0)?;
-        let as_written = data.iter().enumerate().all(|(n, byte)| *byte == content(n));
-        if as_written { Ok(()) } else { Err("the live table maps elsewhere".into()) }
-    }
-}
-
-fn content(n: usize) -> u8 {
-    (n / 512 * 7 + n) as u8
 }

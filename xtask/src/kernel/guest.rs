@@ -59,6 +59,7 @@ const MODULES: &[&str] = &[
     "crc32c-intel",
     "virtio_pci",
     "virtio_blk",
+    "ublk_drv",
 ];
 
 /// How long the guest's virtio disk is.
@@ -96,7 +97,7 @@ pub(crate) fn run(
 ) -> Result<PathBuf, Failure> {
     let module = build::for_kernel(kernel)?;
     let work = kernel.root.join("guest");
-    let image = initramfs(kernel, Some(&module), &work, script)?;
+    let image = initramfs(kernel, Some(&module), &[], &work, script)?;
     let log = kernel.root.join(format!("{script}.log"));
     let mut qemu = shell::command("timeout", &[&seconds.to_string(), "qemu-system-x86_64"]);
     // Emulated: a /dev/kvm may be there and still not run a stock kernel.
@@ -147,10 +148,12 @@ pub(crate) fn boot(qemu: &mut Command, log: PathBuf) -> Result<PathBuf, Failure>
     if good && status.success() { Ok(log) } else { Err(KernelFailure::Guest(log).into()) }
 }
 
-/// Puts the guest's file system together, with the module if there is one; returns the archive.
+/// Puts the guest's file system together, with the module if there is one, and more programs; returns
+/// the archive.
 pub(crate) fn initramfs(
     kernel: &Kernel,
     module: Option<&Path>,
+    programs: &[&Path],
     root: &Path,
     script: &str,
 ) -> Result<PathBuf, Failure> {
@@ -178,6 +181,9 @@ pub(crate) fn initramfs(
             let link = root.join("bin").join(applet);
             symlink("busybox", &link).map_err(io(&link))?;
         }
+    }
+    for path in programs {
+        program(path, root)?;
     }
     for name in PROGRAMS {
         program(&shell::find(name).unwrap_or_default(), root)?;

@@ -18,6 +18,7 @@ fn requests() {
         ("figures foo", Request::Figures { name: Some("foo".into()) }),
         ("metrics", Request::Metrics),
         ("export foo 4 9", Request::Export { name: "foo".into(), queues: 4, bytes: 9 }),
+        ("export-ublk foo 4", Request::ExportUblk { name: "foo".into(), queues: 4 }),
         ("unexport 9", Request::Unexport { bytes: 9 }),
     ] {
         assert_eq!(Request::parse(line).unwrap(), expected);
@@ -31,7 +32,7 @@ fn what_is_no_request_is_told_apart() {
         (
             "reed foo",
             "unknown request `reed`; known are read, write, wait, message, create, load, check, \
-             switch, info, targets, figures, metrics, export, unexport",
+             switch, info, targets, figures, metrics, export, export-ublk, unexport",
         ),
         ("read", "expected a path, found the end of the line"),
         ("read a b", "expected the end of the line, found `b`"),

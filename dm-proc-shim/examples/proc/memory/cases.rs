@@ -1,6 +1,7 @@
 //! Which operations, on which devices.
 
-use super::{Act, Case, Command, Request};
+use super::disk::Request;
+use super::{Act, Case, Command};
 
 pub(super) const LIVE: &str = "live";
 /// As far as it has data.
@@ -65,7 +66,7 @@ const fn read(file: &'static str) -> Case {
     Case { before: &[], act: Act::Read(file), after: &[] }
 }
 
-pub(crate) const CASES: &[Case] = &[
+pub(super) const CASES: &[Case] = &[
     command(&[], "create new", REMOVE),
     command(&[], "create new 77", REMOVE),
     command(CREATE, "remove new", &[]),

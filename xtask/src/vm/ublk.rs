@@ -1,0 +1,46 @@
+//! `cargo xtask vm --ublk`: dmctl in a virtual machine, whose kernel makes block devices for it.
+//!
+//! There they are verified, mounted, and killed; and measured against a loop device, which tells
+//! something only about an emulated machine.
+
+use std::fs;
+use std::process::Stdio;
+
+use super::{file, rows};
+use crate::failure::Failure;
+use crate::kernel::{guest, packages};
+use crate::shell;
+
+const SCRIPT: &str = "../../../dm-host/tests/vm/ublk.sh";
+const SECONDS: &str = "1200";
+
+/// The first kernel of those that are known that is built with the driver.
+const KERNEL: &str = "6.12";
+
+pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
+    guest::install()?;
+    let kernel = packages::provide(Some(kernel.unwrap_or(KERNEL)))?;
+    let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
+    shell::run(&mut build)?;
+    let dmctl = shell::target().join("release/dmctl");
+    let image = guest::initramfs(&kernel, None, &[&dmctl], &kernel.root.join("vm"), SCRIPT)?;
+
+    let mut qemu = shell::command("timeout", &[SECONDS, "qemu-system-x86_64"]);
+    qemu.args(["-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "max", "-m", "2G"]);
+    qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
+    qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
+    qemu.args(["-append", "console=ttyS0 quiet loglevel=5 no_timer_check panic=-1 oops=panic"]);
+    qemu.stdin(Stdio::null()).stdout(Stdio::piped());
+    let log = guest::boot(&mut qemu, kernel.root.join("ublk.log"))?;
+
+    let text = fs::read_to_string(&log).map_err(file(&log))?;
+    for row in rows(&text, ["ublk", "loop"]) {
+        let (ours, loops) = (1e6 / row.ours, 1e6 / row.theirs);
+        println!(
+            "{:20} ublk {ours:6.2} k requests/s, a loop device {loops:6.2}, ratio {:.2}",
+            row.case,
+            row.theirs / row.ours
+        );
+    }
+    Ok(())
+}
