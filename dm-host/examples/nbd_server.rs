@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: nbd_server SOCKET TABLE [ENGINE]".into());
     };
     let engine = engine.first().map_or(Ok(Default::default()), |name| name.parse())?;
-    let mapper = UserHost::start(&HostOptions { engine }, Registry::with_builtins()?)?;
+    let mapper =
+        UserHost::start(&HostOptions { engine, ..Default::default() }, Registry::with_builtins()?)?;
     let device = mapper.create("disk".parse()?, Default::default())?;
     let text = std::fs::read(table)?;
     let tell = &mut |error: dm_core::LoadError<'_>| eprintln!("{table}:{error}");

@@ -16,6 +16,7 @@ mod draw;
 mod export;
 mod failure;
 mod list;
+mod log;
 mod mover;
 mod output;
 mod quickstart;

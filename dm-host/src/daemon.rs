@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use dm_core::targets::RegisterError;
 use dm_core::{IoError, MappedDevice, Registry, State};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::control;
 use crate::fuse::{Mount, MountError};
@@ -32,6 +33,8 @@ pub struct DaemonOptions {
     pub tcp: Option<SocketAddr>,
     /// How TLS is spoken there, if it is.
     pub tls: Option<nbd::ServerTls>,
+    /// Who may reach that.
+    pub reach: nbd::Reach,
     /// How backing devices are read and written.
     pub host: HostOptions,
 }
@@ -80,10 +83,21 @@ pub enum DaemonError {
     Mount(#[from] MountError),
 }
 
+/// Has the system give this process as many descriptors as it would if asked.
+fn allow_descriptors() {
+    let limit = getrlimit(Resource::Nofile);
+    // A program that is started with more than 1024 could trip over select(2); this starts none
+    // but fusermount3.
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        tracing::debug!("the number of descriptors stays limited: {error}");
+    }
+}
+
 impl Daemon {
     /// Starts serving; there are no devices yet.
     pub fn start(options: &DaemonOptions) -> Result<Daemon, DaemonError> {
         let lock = options.dir.take()?;
+        allow_descriptors();
         let mapper = UserHost::start(&options.host, Registry::with_builtins()?)?;
         let failed = |what: String| move |why| DaemonError::Serve { what, why };
         let mut nbd = Vec::new();
@@ -92,7 +106,7 @@ impl Daemon {
         nbd.push(nbd::Server::bind_unix(&socket).map_err(failed(what))?);
         if let Some(address) = options.tcp {
             let what = format!("NBD on {address}");
-            let server = nbd::Server::bind_tcp(address).map_err(failed(what))?;
+            let server = nbd::Server::bind_tcp(address, options.reach).map_err(failed(what))?;
             nbd.push(match &options.tls {
                 Some(tls) => server.with_tls(tls.clone()),
                 None => server,

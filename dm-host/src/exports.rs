@@ -6,6 +6,7 @@ use std::sync::Arc;
 use dm_core::MappedDevice;
 use parking_lot::Mutex;
 
+use crate::host::Place;
 use crate::ublk::{self, UblkError};
 use crate::vhost::{self, VhostError};
 use crate::{Mapper, UserHost};
@@ -34,15 +35,17 @@ pub enum UnexportError {
 }
 
 impl Exports {
-    /// Starts serving a device to virtual machines; see [`vhost::Server::start`].
-    pub fn add_vhost(
+    /// Starts serving a device to virtual machines, on a socket at `place` that is called `path`; see
+    /// [`vhost::Server::start`].
+    pub(crate) fn add_vhost(
         &self,
         mapper: &Arc<Mapper>,
         device: &MappedDevice<UserHost>,
         path: &Path,
+        place: Place,
         queues: u16,
     ) -> Result<(), VhostError> {
-        let server = vhost::Server::start(mapper, device, path, queues)?;
+        let server = vhost::Server::start_at(mapper, device, path, place, queues)?;
         self.all.lock().push(Export::Vhost(server));
         Ok(())
     }

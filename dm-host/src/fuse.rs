@@ -17,5 +17,6 @@ mod polls;
 mod record;
 mod text_file;
 mod tree;
+mod writer;
 
 pub use mount::{Mount, MountError};

@@ -1,6 +1,7 @@
 //! A host in userspace: backing devices, and the engines that read and write them.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -19,6 +20,7 @@ mod buffer;
 mod catalog;
 mod claim;
 mod engine;
+mod fence;
 mod figures;
 mod geometry;
 mod job;
@@ -36,10 +38,13 @@ pub use block_io::BlockIo;
 pub use buffer::Buffer;
 pub(crate) use buffer::BufferPool;
 pub use engine::{EngineChoice, EngineNameError};
+pub use fence::FenceError;
+pub(crate) use fence::{Fence, Place};
 pub(crate) use figures::Counter;
 pub use figures::{DeviceFigures, Figures};
 pub(crate) use local_ring::LocalRing;
 pub(crate) use ring::RingWaiting;
+pub(crate) use system_calls::status_of_the_dead;
 
 use catalog::Catalog;
 use engine::Engine;
@@ -54,6 +59,9 @@ pub type Mapper = DeviceMapper<UserHost>;
 pub struct HostOptions {
     /// Who reads and writes.
     pub engine: EngineChoice,
+    /// The directories whose files tables may name, and nothing else; whatever they like, where
+    /// there are none.
+    pub allow: Vec<PathBuf>,
 }
 
 /// Why no host was started.
@@ -66,6 +74,9 @@ pub enum StartError {
     /// The thread that looks after the devices did not start.
     #[error("no thread: {0}")]
     NoThread(#[source] io::Error),
+    /// A directory that tables may name files of is none.
+    #[error(transparent)]
+    Allow(#[from] FenceError),
     /// There is no memory for it.
     #[error("out of memory")]
     OutOfMemory,
@@ -93,6 +104,10 @@ impl From<OutOfMemory> for StartError {
 ///   the system's, and `client-cert.pem` and `client-key.pem` are shown if they are there),
 ///   `tls-hostname=NAME` (whom the server's certificate must be for) and `tls-verify-peer=0`.
 ///
+/// Where the host is told which directories may be [used](HostOptions::allow), only regular files and
+/// block devices below them are devices. The system looks such names up and stays below on the way:
+/// `..` and relative symbolic links may lead elsewhere below, absolute ones nowhere.
+///
 /// A device that is written is this process's alone, one that is only read is shared with other
 /// readers, among all that ask for flock(2) locks. A sector that a file ends in the middle of does
 /// not count. A file that becomes shorter while it is in use gives I/O errors where it is missing.
@@ -113,7 +128,7 @@ impl UserHost {
         let notifier = Arc::new(Notifier::default());
         let host = UserHost {
             engine: Engine::new(options.engine, lanes).map_err(StartError::NoEngine)?,
-            catalog: Catalog::default(),
+            catalog: Catalog::new(Fence::new(&options.allow)?),
             notifier: notifier.clone(),
             figures: Arc::default(),
             lanes,
@@ -161,6 +176,11 @@ impl UserHost {
     /// event number, for one. It must not wait for other changes.
     pub fn on_change(&self, listener: impl Fn(Minor) + Send + Sync + 'static) {
         self.notifier.listen(Arc::new(listener));
+    }
+
+    /// The files that may be named to this host.
+    pub(crate) fn fence(&self) -> &Fence {
+        self.catalog.fence()
     }
 
     /// Gives this thread a ring of its own for what it submits, if that is how this host works.

@@ -24,6 +24,6 @@ pub mod vhost;
 pub use diagnosis::Diagnosis;
 pub use host::{
     BackingDevice, BlockIo, Buffer, Complete, DeviceFigures, Done, EngineChoice, EngineNameError,
-    Figures, HostOptions, Mapper, StartError, UserBio, UserHost, Zeroing,
+    FenceError, Figures, HostOptions, Mapper, StartError, UserBio, UserHost, Zeroing,
 };
 pub use mirror_status::{LegStatus, MirrorStatus};

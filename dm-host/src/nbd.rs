@@ -17,4 +17,4 @@ mod transmission;
 mod waiting;
 
 pub use crate::tls::{CertificatesError, ServerTls};
-pub use server::Server;
+pub use server::{Reach, Server};

@@ -16,7 +16,11 @@ use dm_host::{
 };
 
 fn start(engine: EngineChoice) -> Arc<Mapper> {
-    UserHost::start(&HostOptions { engine }, Registry::with_builtins().unwrap()).unwrap()
+    UserHost::start(
+        &HostOptions { engine, ..Default::default() },
+        Registry::with_builtins().unwrap(),
+    )
+    .unwrap()
 }
 
 /// io_uring where the system has it, and threads.
@@ -354,7 +358,7 @@ fn name_and_files_are_free_once_a_removal_was_waited_for() {
 #[ignore = "the test below runs it, with io_uring refused"]
 fn with_io_uring_refused() {
     let refused = UserHost::start(
-        &HostOptions { engine: EngineChoice::IoUring },
+        &HostOptions { engine: EngineChoice::IoUring, ..Default::default() },
         Registry::with_builtins().unwrap(),
     );
     assert!(refused.is_err(), "the filter works");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use dm_core::{BioFlags, MappedDevice, Mode, Registry};
-use dm_host::nbd::Server;
+use dm_host::nbd::{Reach, Server};
 use dm_host::{BlockIo, EngineChoice, HostOptions, Mapper, UserHost};
 use tempfile::TempDir;
 
@@ -25,7 +25,8 @@ impl Setup {
     fn new(engine: EngineChoice) -> Setup {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::with_builtins().unwrap();
-        let mapper = UserHost::start(&HostOptions { engine }, registry).unwrap();
+        let mapper =
+            UserHost::start(&HostOptions { engine, ..Default::default() }, registry).unwrap();
         let server = Server::bind_unix(&folder.path().join("nbd").join("socket")).unwrap();
         server.serve(mapper.clone()).unwrap();
         Setup { folder, mapper, server }
@@ -458,7 +459,7 @@ fn sockets_belong_to_their_user_alone() {
     let stale = setup.path("stale");
     drop(std::os::unix::net::UnixListener::bind(&stale).unwrap());
     assert!(Server::bind_unix(&stale).is_ok(), "its server is gone");
-    let everywhere = Server::bind_tcp(([0, 0, 0, 0], 0).into()).err().unwrap();
+    let everywhere = Server::bind_tcp(([0, 0, 0, 0], 0).into(), Reach::default()).err().unwrap();
     assert_eq!(everywhere.kind(), std::io::ErrorKind::AddrNotAvailable);
 }
 
@@ -466,7 +467,7 @@ fn sockets_belong_to_their_user_alone() {
 fn tcp_on_this_machine() {
     let setup = Setup::new(EngineChoice::Auto);
     let device = setup.create("disk", "0 4096 linear mem:2M 0");
-    let server = Server::bind_tcp(([127, 0, 0, 1], 0).into()).unwrap();
+    let server = Server::bind_tcp(([127, 0, 0, 1], 0).into(), Reach::default()).unwrap();
     server.serve(setup.mapper.clone()).unwrap();
     let uri = format!("nbd://{}/disk", server.tcp_address().unwrap());
     fio_verify(&uri, "2m", &[]);

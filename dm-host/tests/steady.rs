@@ -80,7 +80,7 @@ const WRITE: u8 = 1;
 
 /// A mapper with a device of that name and table, served.
 fn serve(folder: &Path, tables: &[(&str, &str)]) -> Server {
-    let options = HostOptions { engine: EngineChoice::Auto };
+    let options = HostOptions { engine: EngineChoice::Auto, ..Default::default() };
     let mapper = UserHost::start(&options, Registry::with_builtins().unwrap()).unwrap();
     for (name, table) in tables {
         let device = mapper.create(name.parse().unwrap(), Default::default()).unwrap();

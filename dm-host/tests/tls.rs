@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex, OnceLock};
 
 use dm_core::{BioFlags, MappedDevice, Mode, Registry};
-use dm_host::nbd::{CertificatesError, Server, ServerTls};
+use dm_host::nbd::{CertificatesError, Reach, Server, ServerTls};
 use dm_host::{BlockIo, HostOptions, Mapper, UserHost};
 use tempfile::TempDir;
 
@@ -77,7 +77,8 @@ impl Setup {
         mapper.load(&device, table.as_bytes(), Mode::ReadWrite, tell).unwrap();
         mapper.host().wait(&device.resume().unwrap());
         let tls = tls(&server);
-        let server = Server::bind_tcp(([127, 0, 0, 1], 0).into()).unwrap().with_tls(tls);
+        let server =
+            Server::bind_tcp(([127, 0, 0, 1], 0).into(), Reach::default()).unwrap().with_tls(tls);
         server.serve(mapper.clone()).unwrap();
         Setup { folder, mapper, server }
     }

@@ -59,7 +59,10 @@ impl Setup {
         let (memory, _) = file("memory", 1 << 20);
         let range = (GuestAddress(0), 1 << 20, Some(FileOffset::new(memory, 0)));
         let memory = GuestMemoryMmap::from_ranges_with_files([range]).unwrap();
-        let mapper = UserHost::start(&HostOptions { engine }, Registry::with_builtins().unwrap());
+        let mapper = UserHost::start(
+            &HostOptions { engine, ..Default::default() },
+            Registry::with_builtins().unwrap(),
+        );
         let mapper = mapper.unwrap();
         let device = mapper.create("disk".parse().unwrap(), Default::default()).unwrap();
         let table = format!("0 1000 linear {a} 0\n1000 1048 linear {b} 0\n2048 8 error");

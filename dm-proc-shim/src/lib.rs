@@ -92,7 +92,8 @@
 //! Each open has a buffer of its own: two that write to one device do not mix. A table with `begin`
 //! but without `end` is refused at the close, so that a process that dies in the middle of one leaves
 //! nothing behind but the message in `error`. Without `begin`, the close is all that says that the
-//! table is whole, whoever closes. To open and close a file without writing does nothing.
+//! table is whole, whoever closes. (The control filesystem of dm-host knows where a process was
+//! killed, and drops what that had written.) To open and close a file without writing does nothing.
 //!
 //! Behind `end`, `begin` and another table may follow through the same open; the lines of each are
 //! counted by themselves. A table has at most 256 MiB.

@@ -30,7 +30,7 @@ fn server() -> &'static Mutex<Running> {
     SERVER.get_or_init(|| {
         let folder = tempfile::tempdir().expect("a folder");
         let registry = Registry::with_builtins().expect("memory");
-        let options = HostOptions { engine: EngineChoice::Threads };
+        let options = HostOptions { engine: EngineChoice::Threads, ..Default::default() };
         let mapper = UserHost::start(&options, registry).expect("a host");
         let device = mapper.create("x".parse().expect("a name"), Default::default()).expect("x");
         let table = b"0 16 linear mem:x:32K 48\n16 48 linear mem:x:32K 0\n";

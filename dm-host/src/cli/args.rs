@@ -90,6 +90,12 @@ pub(super) struct Serve {
     /// What reads and writes the disks: auto, io_uring or threads
     #[arg(long, value_name = "ENGINE", default_value_t)]
     pub(super) engine: EngineChoice,
+    /// A directory whose files tables may name, and nothing else; may be given again
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(super) allow: Vec<PathBuf>,
+    /// How much to tell on the standard error: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub(super) log: tracing::level_filters::LevelFilter,
     /// Serve NBD on a TCP address of this machine too, such as 127.0.0.1:10809
     #[arg(long, value_name = "ADDRESS")]
     pub(super) tcp: Option<std::net::SocketAddr>,
@@ -103,6 +109,10 @@ pub(super) struct Serve {
     /// directory, has signed
     #[arg(long, requires = "tls_certificates")]
     pub(super) tls_verify_peer: bool,
+    /// Let that address be one that other machines can reach, without TLS: what they say is not
+    /// encrypted, and nobody asks who they are
+    #[arg(long, requires = "tcp")]
+    pub(super) insecure_tcp: bool,
 }
 
 /// What a server makes of TLS.

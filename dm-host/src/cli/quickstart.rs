@@ -15,6 +15,7 @@ use super::serve::{Stop, stop};
 use super::{draw, source::Source};
 use crate::control::Client;
 use crate::daemon::{Daemon, DaemonError, DaemonOptions, RuntimeDir};
+use crate::nbd::Reach;
 use crate::{BlockIo, HostOptions};
 
 /// Each disk's size, and the volume's, in sectors.
@@ -117,6 +118,7 @@ fn start(folder: &Folder) -> Result<(Daemon, DaemonOptions), Failure> {
         record: None,
         tcp: None,
         tls: None,
+        reach: Reach::default(),
         host: HostOptions::default(),
     };
     let daemon = match Daemon::start(&options) {

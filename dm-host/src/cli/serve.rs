@@ -1,10 +1,12 @@
 //! `serve` and `mount`: the daemon.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use dm_core::table_text::concise;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
+use signal_hook::low_level::signal_name;
 
 use super::args::{Create, Serve, TableSource, TlsMode};
 use super::check::show;
@@ -14,7 +16,7 @@ use super::output::print;
 use super::source::Source;
 use crate::control::{Client, Refusal};
 use crate::daemon::{Daemon, DaemonOptions, RuntimeDir};
-use crate::nbd::ServerTls;
+use crate::nbd::{Reach, ServerTls};
 use crate::{Diagnosis, HostOptions};
 
 /// Runs a daemon until a signal ends it.
@@ -24,6 +26,7 @@ pub(super) fn run(
     record: Option<PathBuf>,
     args: &Serve,
 ) -> Result<(), Failure> {
+    super::log::start(args.log);
     let mut signals = Stop::new()?;
     let options = DaemonOptions {
         dir: dir.clone(),
@@ -31,7 +34,8 @@ pub(super) fn run(
         record,
         tcp: args.tcp,
         tls: server_tls(args)?,
-        host: HostOptions { engine: args.engine },
+        reach: reach(args),
+        host: HostOptions { engine: args.engine, allow: args.allow.clone() },
     };
     let daemon = Daemon::start(&options)?;
     let served = create_devices(&dir, args).and_then(|()| announce(&daemon, &options));
@@ -50,6 +54,13 @@ fn server_tls(args: &Serve) -> Result<Option<ServerTls>, Failure> {
     let tls = ServerTls::load(directory, args.tls_verify_peer);
     let tls = tls.map_err(|why| Failure::Said(format!("--tls-certificates: {why}")))?;
     Ok(Some(if args.tls == TlsMode::Allow { tls.optional() } else { tls }))
+}
+
+/// Whose connections its TCP address may take: those of other machines only with TLS, unless that is
+/// waived.
+fn reach(args: &Serve) -> Reach {
+    let is_encrypted = args.tls_certificates.is_some() && args.tls == TlsMode::Require;
+    if is_encrypted || args.insecure_tcp { Reach::Anywhere } else { Reach::ThisMachine }
 }
 
 /// Stops a daemon, and tells what it could not flush.
@@ -74,6 +85,9 @@ impl Stop {
     /// From now on they no longer end it at once.
     pub(super) fn new() -> Result<Stop, Failure> {
         let signals = Signals::new([SIGHUP, SIGINT, SIGTERM]);
+        // A write past the longest file that is allowed then fails, and nothing else.
+        let fails = signal_hook::flag::register(SIGXFSZ, Arc::default());
+        let signals = fails.and(signals);
         let signals =
             signals.map_err(|why| Failure::Said(format!("cannot catch signals: {why}")))?;
         Ok(Stop { signals })
@@ -81,7 +95,8 @@ impl Stop {
 
     /// Waits for one.
     pub(super) fn wait(&mut self) {
-        self.signals.forever().next();
+        let signal = self.signals.forever().next();
+        tracing::info!("stopping, on {}", signal.and_then(signal_name).unwrap_or("a signal"));
     }
 }
 

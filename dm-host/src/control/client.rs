@@ -84,18 +84,22 @@ impl Client {
 
     /// Sends a request without further bytes, and returns the answer.
     pub fn ask(&mut self, line: &str) -> Result<String, ClientError> {
-        self.send(format!("{line}\n").as_bytes())?;
-        self.answer()
+        let sent = self.send(format!("{line}\n").as_bytes());
+        self.answer_to(sent)
     }
 
     /// Sends a request with bytes behind it, whose number is added to the line.
     pub fn ask_with(&mut self, line: &str, bytes: &[u8]) -> Result<String, ClientError> {
-        self.send(format!("{line} {}\n", bytes.len()).as_bytes())?;
-        // A server that does not want all of them has said so, and hung up.
-        let sent = self.send(bytes);
-        match self.answer() {
-            Err(ClientError::Io(_)) => sent.and(Err(ClientError::BadAnswer)),
-            answer => answer,
+        let line = format!("{line} {}\n", bytes.len());
+        let sent = self.send(line.as_bytes()).and_then(|()| self.send(bytes));
+        self.answer_to(sent)
+    }
+
+    /// The answer to what was sent. A server that does not want all of it has said so, and hung up.
+    fn answer_to(&mut self, sent: Result<(), ClientError>) -> Result<String, ClientError> {
+        match (self.answer(), sent) {
+            (Err(ClientError::Io(_)), Err(why)) => Err(why),
+            (answer, _) => answer,
         }
     }
 

@@ -38,6 +38,27 @@ pub(super) struct NewDevice {
 pub(super) const MAX_LINE: u64 = 4096;
 
 impl Request {
+    /// How many bytes follow its line.
+    pub(super) fn bytes(&self) -> u64 {
+        match *self {
+            Request::Write { bytes, .. }
+            | Request::Message { bytes, .. }
+            | Request::Create { bytes, .. }
+            | Request::Load { bytes, .. }
+            | Request::Check { bytes, .. }
+            | Request::Switch { bytes, .. }
+            | Request::Export { bytes, .. }
+            | Request::Unexport { bytes } => bytes,
+            Request::Read { .. }
+            | Request::Wait { .. }
+            | Request::ExportUblk { .. }
+            | Request::Info { .. }
+            | Request::Targets
+            | Request::Figures { .. }
+            | Request::Metrics => 0,
+        }
+    }
+
     pub(super) fn parse(line: &str) -> Result<Request, Refused> {
         let mut words = Words(line.split_ascii_whitespace());
         let verb = words.next("a request")?;

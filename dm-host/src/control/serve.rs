@@ -38,22 +38,33 @@ pub(super) fn serve(shared: &Shared, stream: UnixStream) -> io::Result<()> {
     loop {
         let mut line = Vec::new();
         (&mut connection.input).take(MAX_LINE).read_until(b'\n', &mut line)?;
-        if line.pop() != Some(b'\n') || shared.is_stopping() {
+        let is_whole = line.last() == Some(&b'\n');
+        let is_too_long = !is_whole && line.len() as u64 == MAX_LINE;
+        if shared.is_stopping() || !(is_whole || is_too_long) {
             return Ok(());
         }
         let request = match str::from_utf8(&line) {
+            _ if is_too_long => {
+                Err(Refused::request(format!("a line is at most {MAX_LINE} bytes long")))
+            }
             Ok(line) => Request::parse(line),
             Err(_) => Err(Refused::request("expected a line of text")),
         };
-        // How many bytes follow is not known then.
-        let is_lost = request.is_err();
-        let answer = match request {
-            Ok(request) => connection.carry_out(request)?,
-            Err(refused) => Err(refused),
-        };
-        send(&mut connection.stream, &answer)?;
-        if is_lost {
-            return Ok(());
+        let room = request.and_then(|request| match shared.room_for(request.bytes()) {
+            Some(room) => Ok((request, room)),
+            None => Err(Refused::new(Errno::NoMemory, "others are sending too much as it is")),
+        });
+        match room {
+            Ok((request, _room)) => {
+                let answer = connection.carry_out(request)?;
+                send(&mut connection.stream, &answer)?;
+            }
+            // Where the next request begins is not known then.
+            Err(refused) => {
+                let why = refused.text.clone();
+                send(&mut connection.stream, &Err(refused))?;
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
         }
     }
 }
@@ -102,7 +113,7 @@ impl Connection<'_> {
                 let device = find(mapper, &name);
                 let wanted = serde_json::from_slice(&wanted)
                     .map_err(|why| Refused::request(format!("expected a switch: {why}")));
-                device.and_then(|device| switch(mapper, &device, &wanted?))
+                device.and_then(|device| switch(mapper, &self.shared.fence, &device, &wanted?))
             }
             Request::Info { name } => info(mapper, name.as_deref()),
             Request::Targets => targets(mapper),
@@ -173,11 +184,15 @@ impl Connection<'_> {
     }
 
     fn export(&self, name: &str, queues: u64, path: &[u8]) -> Answer {
-        let Shared { mapper, exports, .. } = self.shared;
+        let Shared { mapper, exports, fence, .. } = self.shared;
         let device = find(mapper, name)?;
         let queues = u16::try_from(queues).unwrap_or(u16::MAX);
         let path = Path::new(OsStr::from_bytes(path));
-        match exports.add_vhost(mapper, &device, path, queues) {
+        let place = fence.new_file(path).map_err(|why| {
+            let text = format!("{}: {why}", path.display());
+            Refused::new(Errno::Access, text)
+        })?;
+        match exports.add_vhost(mapper, &device, path, place, queues) {
             Ok(()) => Ok(String::new()),
             Err(why) => Err(Refused::new(Errno::Invalid, why)),
         }

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::{Refusal, Refused};
 use super::queries::{caused_by, refused, table_text};
+use crate::host::Fence;
 use crate::mirror_status::{LegStatus, MirrorStatus};
 use crate::{Mapper, UserHost, durable};
 
@@ -64,6 +65,7 @@ static ONE: Mutex<()> = Mutex::new(());
 /// does not depend on the client's life.
 pub(super) fn switch(
     mapper: &Mapper,
+    fence: &Fence,
     device: &MappedDevice<UserHost>,
     switch: &Switch,
 ) -> Result<String, Refused> {
@@ -89,7 +91,7 @@ pub(super) fn switch(
         told.map_err(|why| Refused::new(Errno::Invalid, why))?;
     }
     wait(mapper, device.suspend().map_err(caused_by)?);
-    let prepared = prepare(mapper, device, switch, next);
+    let prepared = prepare(mapper, fence, device, switch, next);
     if prepared.is_err() {
         // Whatever waits there is not to be bound.
         device.clear().map_err(caused_by)?;
@@ -104,6 +106,7 @@ fn wait(mapper: &Mapper, change: Change<UserHost>) {
 
 fn prepare(
     mapper: &Mapper,
+    fence: &Fence,
     device: &MappedDevice<UserHost>,
     switch: &Switch,
     next: Table<UserHost>,
@@ -129,7 +132,8 @@ fn prepare(
             let text = format!("cannot write {}: {why}", path.display());
             Refused::new(Errno::Invalid, text)
         };
-        durable::replace(path, text).map_err(failed)?;
+        let place = fence.new_file(path).map_err(failed)?;
+        durable::replace(place.path(), text).map_err(failed)?;
     }
     Ok(())
 }

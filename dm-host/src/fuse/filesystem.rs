@@ -195,7 +195,7 @@ impl Filesystem for ControlFilesystem {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         _: INodeNo,
         handle: FileHandle,
         offset: u64,
@@ -210,6 +210,8 @@ impl Filesystem for ControlFilesystem {
             Some(Handle::Data(data)) => data.write(offset, bytes, reply),
             Some(Handle::Text(file)) => {
                 let (mapper, bytes) = (self.mapper.clone(), bytes.to_vec());
+                // Now, as it waits.
+                file.is_written_by(request.pid());
                 in_background(reply, move |reply| match file.write(&mapper, &bytes) {
                     Ok(()) => reply.written(bytes.len() as u32),
                     Err(why) => reply.error(why),
@@ -218,13 +220,34 @@ impl Filesystem for ControlFilesystem {
         }
     }
 
-    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+    fn flush(
+        &self,
+        request: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        _: LockOwner,
+        reply: ReplyEmpty,
+    ) {
         match self.handles.get(handle) {
             Some(Handle::Text(file)) if file.is_writer() => {
+                if file.is_open_without(request.pid()) {
+                    return reply.ok();
+                }
                 let mapper = self.mapper.clone();
-                in_background(reply, move |reply| match file.close(&mapper) {
-                    Ok(()) => reply.ok(),
-                    Err(why) => reply.error(why),
+                in_background(reply, move |reply| {
+                    if let Some(signal) = file.writer_killed_by() {
+                        // What it wrote is half of what it had to say.
+                        file.abandon();
+                        let name = file.name();
+                        tracing::warn!(
+                            "whoever wrote {name} died of signal {signal}: that is dropped"
+                        );
+                        return reply.ok();
+                    }
+                    match file.close(&mapper) {
+                        Ok(()) => reply.ok(),
+                        Err(why) => reply.error(why),
+                    }
                 });
             }
             _ => reply.ok(),

@@ -8,13 +8,17 @@ use fuser::Errno;
 use parking_lot::Mutex;
 
 use super::error;
+use super::writer::Writer;
 use crate::{Mapper, UserHost};
 
 /// One open of a file of text.
 pub(super) struct TextFile {
     file: File<UserHost>,
     is_writer: bool,
-    session: Mutex<Session<UserHost>>,
+    /// None: whoever wrote it was killed.
+    session: Mutex<Option<Session<UserHost>>>,
+    /// Who wrote last.
+    writer: Mutex<Option<Writer>>,
     /// The text as it was when the reader last began at the beginning.
     text: Mutex<String>,
     /// The event number that the reader knows of.
@@ -25,9 +29,10 @@ impl TextFile {
     pub(super) fn new(file: File<UserHost>, is_writer: bool) -> TextFile {
         let seen = device(&file).map_or(0, MappedDevice::events);
         TextFile {
-            session: Mutex::new(Session::new(file.clone())),
+            session: Mutex::new(Some(Session::new(file.clone()))),
             file,
             is_writer,
+            writer: Mutex::default(),
             text: Mutex::default(),
             seen: AtomicU64::new(seen),
         }
@@ -52,13 +57,34 @@ impl TextFile {
         Ok(bytes[start..end].to_vec())
     }
 
+    /// Takes note of the thread that writes.
+    pub(super) fn is_written_by(&self, thread: u32) {
+        let mut writer = self.writer.lock();
+        if !writer.as_ref().is_some_and(|writer| writer.is(thread)) {
+            *writer = Writer::of(thread);
+        }
+    }
+
+    /// Whether whoever wrote last has it open still, though thread `closing` has closed it.
+    pub(super) fn is_open_without(&self, closing: u32) -> bool {
+        self.writer.lock().as_ref().is_some_and(|writer| writer.goes_on_without(closing))
+    }
+
+    /// The signal that whoever wrote last died of.
+    pub(super) fn writer_killed_by(&self) -> Option<u32> {
+        self.writer.lock().as_ref().and_then(Writer::killed_by)
+    }
+
     /// Takes bytes, and carries out the commands that they complete; waits for them.
     pub(super) fn write(&self, mapper: &Mapper, bytes: &[u8]) -> Result<(), Errno> {
         let mut wait = |change: &Change<UserHost>| {
             mapper.host().wait(change);
             Ok(())
         };
-        let written = self.session.lock().write(mapper, bytes, &mut wait);
+        let mut session = self.session.lock();
+        // Others may have the same open file.
+        let session = session.as_mut().ok_or(Errno::EIO)?;
+        let written = session.write(mapper, bytes, &mut wait);
         written.map_err(|why| error::of_cause(why.cause))
     }
 
@@ -68,8 +94,26 @@ impl TextFile {
             mapper.host().wait(change);
             Ok(())
         };
-        let closed = self.session.lock().close(mapper, &mut wait);
+        let mut session = self.session.lock();
+        let Some(session) = session.as_mut() else {
+            return Ok(());
+        };
+        let closed = session.close(mapper, &mut wait);
         closed.map_err(|why| error::of_cause(why.cause))
+    }
+
+    /// Drops what was written and not carried out, and takes no more.
+    pub(super) fn abandon(&self) {
+        let session = self.session.lock().take();
+        drop(session);
+    }
+
+    /// What the log calls it.
+    pub(super) fn name(&self) -> String {
+        match &self.file {
+            File::Device(device, file) => format!("{}/{}", device.name(), file.name()),
+            _ => "control".into(),
+        }
     }
 
     /// The device whose events this file tells of.

@@ -2,9 +2,10 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::ops::{Deref, DerefMut};
-use std::ptr::NonNull;
+use std::ptr::{NonNull, null_mut};
 
 use dm_core::{OutOfMemory, Sectors};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
 mod pool;
 
@@ -12,6 +13,10 @@ pub(crate) use pool::BufferPool;
 
 /// What direct I/O wants its memory aligned to, in bytes.
 const ALIGN: usize = 4096;
+
+/// From how many bytes on the system is asked for pages. An allocator writes the zeros itself where
+/// it has to align, and so whoever announces a long request would have memory for it at once.
+const MAPPED: usize = 128 << 10;
 
 /// Whole sectors of memory, aligned for direct I/O.
 ///
@@ -36,8 +41,12 @@ impl Buffer {
         if layout.size() == 0 {
             return Ok(Buffer::default());
         }
-        // SAFETY: the layout is not of size zero.
-        let start = NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OutOfMemory)?;
+        let start = match layout.size() >= MAPPED {
+            true => map(layout.size()),
+            // SAFETY: the layout is not of size zero.
+            false => NonNull::new(unsafe { alloc_zeroed(layout) }),
+        };
+        let start = start.ok_or(OutOfMemory)?;
         Ok(Buffer { start, bytes: layout.size(), room: layout.size() })
     }
 
@@ -69,7 +78,11 @@ impl Default for Buffer {
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        if let (1.., Some(layout)) = (self.room, layout(self.room)) {
+        if self.room >= MAPPED {
+            // SAFETY: mapped by `zeroed` with this length, and nobody else has it.
+            let unmapped = unsafe { munmap(self.start.as_ptr().cast(), self.room) };
+            debug_assert!(unmapped.is_ok(), "{unmapped:?}");
+        } else if let (1.., Some(layout)) = (self.room, layout(self.room)) {
             // SAFETY: allocated by `zeroed` with the layout of the same length.
             unsafe { dealloc(self.start.as_ptr(), layout) };
         }
@@ -93,6 +106,14 @@ impl DerefMut for Buffer {
     }
 }
 
+/// Pages of zeros, which take no memory before they are written.
+fn map(bytes: usize) -> Option<NonNull<u8>> {
+    let access = ProtFlags::READ | ProtFlags::WRITE;
+    // SAFETY: the system chooses a place where nothing is yet.
+    let start = unsafe { mmap_anonymous(null_mut(), bytes, access, MapFlags::PRIVATE) };
+    NonNull::new(start.ok()?.cast())
+}
+
 fn layout(bytes: usize) -> Option<Layout> {
     Layout::from_size_align(bytes, ALIGN).ok()
 }
@@ -108,6 +129,15 @@ mod tests {
         assert_eq!(buffer.as_ptr() as usize % ALIGN, 0);
         assert!(buffer.iter().all(|&byte| byte == 0));
         buffer[9 * 512 - 1] = 7;
+        assert_eq!(buffer.last(), Some(&7));
+    }
+
+    #[test]
+    fn a_long_one_is_zeroed_aligned_and_writable_too() {
+        let mut buffer = Buffer::zeroed(Sectors::new(65_537)).unwrap();
+        assert_eq!((buffer.len(), buffer.as_ptr() as usize % ALIGN), (65_537 * 512, 0));
+        assert!(buffer.iter().all(|&byte| byte == 0));
+        buffer.fill(7);
         assert_eq!(buffer.last(), Some(&7));
     }
 

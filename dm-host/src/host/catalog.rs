@@ -16,12 +16,13 @@ use rustix::io::Errno;
 use super::backing::{BackingDevice, BackingFile, BackingId, BackingKind};
 use super::backing_name::BackingName;
 use super::claim::Claim;
+use super::fence::{Fence, Outside};
 use super::geometry;
 use super::remote::{Address, Remote};
 
 /// The backing devices that are open, by what they are.
-#[derive(Default)]
 pub(crate) struct Catalog {
+    fence: Fence,
     inner: Mutex<Inner>,
 }
 
@@ -35,10 +36,26 @@ struct Inner {
     remote: HashMap<(String, Mode), Weak<BackingFile>>,
 }
 
+const FENCED: OpenError = OpenError::Other("this daemon may only use files in some directories");
+
 impl Catalog {
+    /// Opens nothing but files that are within the fence, where there is one.
+    pub(crate) fn new(fence: Fence) -> Catalog {
+        Catalog { fence, inner: Mutex::default() }
+    }
+
+    /// The files that may be opened.
+    pub(crate) fn fence(&self) -> &Fence {
+        &self.fence
+    }
+
     /// Opens the device that a table calls `name`.
     pub(crate) fn open(&self, name: &str, mode: Mode) -> Result<BackingDevice, OpenError> {
         match BackingName::parse(name)? {
+            BackingName::Remote(_) | BackingName::Memory { .. } if !self.fence.is_open() => {
+                tracing::warn!("{name} is outside of what --allow names");
+                Err(FENCED)
+            }
             BackingName::Remote(address) => self.open_remote(name, address, mode),
             BackingName::Memory { size } => self.open_memory(name, size),
             BackingName::Number { major, minor } => {
@@ -107,6 +124,8 @@ impl Catalog {
         direct: bool,
         mode: Mode,
     ) -> Result<BackingDevice, OpenError> {
+        let place = self.fence.file(path).map_err(open_error)?;
+        let path = place.path();
         let (kind, id) = identify(&std::fs::metadata(path).map_err(open_error)?)?;
         let mut inner = self.inner.lock();
         let open = inner.open_files(id);
@@ -268,6 +287,9 @@ fn device_path(major: u32, minor: u32) -> Option<PathBuf> {
 }
 
 pub(crate) fn open_error(error: io::Error) -> OpenError {
+    if error.get_ref().is_some_and(|why| why.is::<Outside>()) {
+        return FENCED;
+    }
     match Errno::from_io_error(&error) {
         Some(Errno::NOENT | Errno::NOTDIR | Errno::NXIO | Errno::NODEV) => OpenError::NotFound,
         Some(Errno::ACCESS | Errno::PERM) => OpenError::Denied,

@@ -1,5 +1,7 @@
 //! One request on its way to one backing file, and how a thread carries it out.
 
+use std::fmt;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -95,7 +97,10 @@ impl Job {
             Err(errno) => Outcome::Finished(Err(self.io_error(errno))),
             Ok(_) if self.bio.op() == BioOp::Flush => Outcome::Finished(Ok(())),
             // The file has become shorter than it was.
-            Ok(0) => Outcome::Finished(Err(IoError::Failed)),
+            Ok(0) => {
+                self.tell("there is nothing, it has become shorter");
+                Outcome::Finished(Err(IoError::Failed))
+            }
             Ok(bytes) => {
                 self.progress = self.progress.saturating_add(bytes as u64);
                 if self.progress < self.bio.bytes() {
@@ -277,18 +282,25 @@ impl Job {
         retry(|| fdatasync(&self.file.file)).map_err(|errno| self.io_error(errno))
     }
 
+    /// Tells what went wrong, and where.
+    fn tell(&self, why: impl fmt::Display) {
+        let (op, sector) = (self.bio.op(), self.bio.sector());
+        let link = format!("/proc/self/fd/{}", self.file.file.as_raw_fd());
+        let file = std::fs::read_link(link).unwrap_or_else(|_| "a backing device".into());
+        tracing::warn!("{op:?} at sector {sector} of {} failed: {why}", file.display());
+    }
+
     fn io_error(&self, errno: Errno) -> IoError {
+        if errno != Errno::OPNOTSUPP {
+            self.tell(errno);
+        }
         match errno {
             Errno::NOSPC | Errno::DQUOT | Errno::FBIG => IoError::NoSpace,
             Errno::OPNOTSUPP => IoError::NotSupported,
             Errno::NOMEM => IoError::OutOfMemory,
             Errno::ROFS | Errno::BADF | Errno::PERM => IoError::ReadOnly,
             Errno::NODEV | Errno::NXIO => IoError::NoDevice,
-            errno => {
-                let (op, sector) = (self.bio.op(), self.bio.sector());
-                tracing::warn!("{op:?} at sector {sector} of a backing device failed: {errno}");
-                IoError::Failed
-            }
+            _ => IoError::Failed,
         }
     }
 }

@@ -60,6 +60,24 @@ pub(crate) fn discard_blocks(file: impl AsFd, offset: u64, bytes: u64) -> Result
 /// `_IO(0x12, 119)`, linux/fs.h.
 const BLKDISCARD: libc::Ioctl = 0x1277;
 
+/// The status of a process that has ended and was waited for, as wait(2) told it; none for any other,
+/// and on a Linux before 6.15.
+pub(crate) fn status_of_the_dead(process: impl AsFd) -> Option<u32> {
+    let mut info = [0_u64; 8];
+    info[0] = PIDFD_INFO_EXIT;
+    // SAFETY: the request reads and writes a `struct pidfd_info`, whose first version is 64 bytes long;
+    // on anything but a descriptor of a process it is refused.
+    let result = unsafe { libc::ioctl(process.as_fd().as_raw_fd(), PIDFD_GET_INFO, &mut info) };
+    // The mask comes first, and the status last.
+    let [.., a, b, c, d] = info[7].to_ne_bytes();
+    let is_known = result == 0 && info[0] & PIDFD_INFO_EXIT != 0;
+    is_known.then_some(u32::from_ne_bytes([a, b, c, d]))
+}
+
+/// `_IOWR(0xff, 11, struct pidfd_info)` and a bit of its mask, linux/pidfd.h.
+const PIDFD_GET_INFO: libc::Ioctl = 0xc040_ff0b_u32 as libc::Ioctl;
+const PIDFD_INFO_EXIT: u64 = 1 << 3;
+
 fn returned(result: isize) -> Result<usize, Errno> {
     usize::try_from(result).map_err(|_| {
         let error = std::io::Error::last_os_error();

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::retry_on_intr;
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown};
 
@@ -111,7 +112,8 @@ impl Talk {
             let used = self.handshake.handle(&self.received, &self.exports)?;
             self.received.drain(..used);
             if used == 0 {
-                let (count, _) = recv(socket, &mut bytes, RecvFlags::empty()).map_err(timed_out)?;
+                let received = retry_on_intr(|| recv(socket, &mut bytes, RecvFlags::empty()));
+                let (count, _) = received.map_err(timed_out)?;
                 if count == 0 {
                     return Ok(());
                 }
@@ -126,8 +128,8 @@ impl Talk {
 
 fn send_all(socket: &OwnedFd, mut bytes: &[u8]) -> Result<(), ConnectionError> {
     while !bytes.is_empty() {
-        let sent = send(socket, bytes, SendFlags::NOSIGNAL).map_err(timed_out)?;
-        bytes = &bytes[sent..];
+        let sent = retry_on_intr(|| send(socket, bytes, SendFlags::NOSIGNAL));
+        bytes = &bytes[sent.map_err(timed_out)?..];
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::{Shutdown, SocketFlags, accept_with, shutdown, sockopt};
+use rustix::process::{Resource, getrlimit};
 
 use super::connection::{self, Service};
 use crate::Mapper;
@@ -48,13 +49,35 @@ struct Clients {
     stopped: bool,
 }
 
+/// Whose connections a TCP address may take.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Reach {
+    /// Those of this machine: only loopback addresses are served.
+    #[default]
+    ThisMachine,
+    /// Anybody's.
+    Anywhere,
+}
+
 /// Others could reach the address.
 #[derive(Debug, thiserror::Error)]
-#[error("{0} can be reached from elsewhere; only this machine's own addresses are served")]
+#[error(
+    "{0} can be reached from other machines, and what they say would not be encrypted; serve it \
+     with --tls-certificates, or all the same with --insecure-tcp"
+)]
 struct NotLoopback(SocketAddr);
 
-/// How many clients may be connected.
+/// How many clients may be connected, at most.
 const MAX_CLIENTS: usize = 256;
+
+/// How many descriptors a client takes: its socket, a doorbell, and a ring.
+const DESCRIPTORS: u64 = 3;
+
+/// How many clients may be connected, so that half of all descriptors are left for other purposes.
+fn most_clients() -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit / 2 / DESCRIPTORS).unwrap_or(usize::MAX).clamp(1, MAX_CLIENTS)
+}
 
 /// How long the requests of clients may take to end when the server shuts down.
 const GRACE: Duration = Duration::from_secs(5);
@@ -69,9 +92,9 @@ impl Server {
         Server::new(listener, Address::Unix(path.into()))
     }
 
-    /// Listens on a TCP port of this machine, one of its loopback addresses; port 0 is a free one.
-    pub fn bind_tcp(address: SocketAddr) -> io::Result<Server> {
-        if !address.ip().is_loopback() {
+    /// Listens on a TCP port of this machine; port 0 is a free one.
+    pub fn bind_tcp(address: SocketAddr, reach: Reach) -> io::Result<Server> {
+        if reach == Reach::ThisMachine && !address.ip().is_loopback() {
             let kind = io::ErrorKind::AddrNotAvailable;
             return Err(io::Error::new(kind, NotLoopback(address)));
         }
@@ -179,8 +202,9 @@ impl Shared {
         let socket = Arc::new(socket);
         let number = {
             let mut clients = self.clients.lock();
-            if clients.stopped || clients.sockets.len() >= MAX_CLIENTS {
-                return Err(io::Error::other(format!("{MAX_CLIENTS} are connected")));
+            let most = most_clients();
+            if clients.stopped || clients.sockets.len() >= most {
+                return Err(io::Error::other(format!("{most} are connected already")));
             }
             clients.came += 1;
             let number = clients.came;

@@ -14,6 +14,7 @@ use vhost_user_backend::{ShutdownHandle, VhostUserDaemon};
 
 use super::disk::Disk;
 use crate::doorbell::Doorbell;
+use crate::host::Place;
 use crate::unix_socket;
 use crate::{Mapper, UserHost};
 
@@ -22,6 +23,7 @@ use crate::{Mapper, UserHost};
 /// The device stays open meanwhile.
 pub struct Server {
     path: PathBuf,
+    place: Place,
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -79,6 +81,17 @@ impl Server {
         path: &Path,
         queues: u16,
     ) -> Result<Server, VhostError> {
+        Server::start_at(mapper, device, path, Place::plain(path), queues)
+    }
+
+    /// The same, of a socket that others call `path`.
+    pub(crate) fn start_at(
+        mapper: &Arc<Mapper>,
+        device: &MappedDevice<UserHost>,
+        path: &Path,
+        place: Place,
+        queues: u16,
+    ) -> Result<Server, VhostError> {
         if !(1..=MAX_QUEUES).contains(&queues) {
             return Err(VhostError::Queues { most: MAX_QUEUES, found: queues });
         }
@@ -87,7 +100,7 @@ impl Server {
             return Err(VhostError::Empty);
         }
         let failed = |why| VhostError::Socket { path: path.into(), why };
-        let listener = UnixListener::from(unix_socket::listen(path).map_err(failed)?);
+        let listener = UnixListener::from(unix_socket::listen(place.path()).map_err(failed)?);
         let doorbell = Doorbell::new().map_err(failed)?;
         let shared = Arc::new(Shared { doorbell, state: Mutex::default() });
         let mut accepting = Accepting {
@@ -97,7 +110,7 @@ impl Server {
         };
         let builder = std::thread::Builder::new().name("vhost-accept".into());
         let thread = builder.spawn(move || accepting.run(listener)).map_err(failed)?;
-        Ok(Server { path: path.into(), shared, thread: Some(thread) })
+        Ok(Server { path: path.into(), place, shared, thread: Some(thread) })
     }
 
     /// The socket.
@@ -109,7 +122,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         // It fails where somebody was faster.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(self.place.path());
         let connection = {
             let mut state = self.shared.state.lock();
             state.stopped = true;

@@ -7,6 +7,7 @@ mod control;
 mod deaths;
 mod draw;
 mod files;
+mod hostile;
 mod mirrors;
 mod mounted;
 mod moves;

@@ -26,11 +26,11 @@ impl NbdClient {
     }
 
     pub(crate) fn write(&mut self, block: u64, data: &[u8; BLOCK]) -> io::Result<()> {
-        self.send(1, block, data)
+        self.send(WRITE, block, data)
     }
 
     pub(crate) fn read(&mut self, block: u64) -> io::Result<[u8; BLOCK]> {
-        self.send(0, block, &[])?;
+        self.send(READ, block, &[])?;
         let mut data = [0; BLOCK];
         self.stream.read_exact(&mut data)?;
         Ok(data)
@@ -38,19 +38,49 @@ impl NbdClient {
 
     /// Sends a request, and takes its reply.
     fn send(&mut self, command: u16, block: u64, data: &[u8]) -> io::Result<()> {
-        let mut request = 0x2560_9513_u32.to_be_bytes().to_vec();
-        request.extend([0, 0]);
-        request.extend(command.to_be_bytes());
-        request.extend(block.to_be_bytes());
-        request.extend((block * BLOCK as u64).to_be_bytes());
-        request.extend((BLOCK as u32).to_be_bytes());
-        request.extend(data);
-        self.stream.write_all(&request)?;
-        let mut reply = [0; 16];
-        self.stream.read_exact(&mut reply)?;
-        match reply[4..8] {
-            [0, 0, 0, 0] => Ok(()),
-            _ => Err(io::Error::other(format!("the server replied {:?}", &reply[4..8]))),
+        let mut bytes = request(command, block * BLOCK as u64, BLOCK as u32);
+        bytes.extend(data);
+        self.stream.write_all(&bytes)?;
+        match self.reply()? {
+            0 => Ok(()),
+            number => Err(io::Error::from_raw_os_error(number as i32)),
         }
     }
+
+    /// Has what was written so far kept.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        self.stream.write_all(&request(FLUSH, 0, 0))?;
+        match self.reply()? {
+            0 => Ok(()),
+            number => Err(io::Error::from_raw_os_error(number as i32)),
+        }
+    }
+
+    /// Takes the head of a reply; returns the error in it, zero for none.
+    pub(crate) fn reply(&mut self) -> io::Result<u32> {
+        let mut reply = [0; 16];
+        self.stream.read_exact(&mut reply)?;
+        let [_, _, _, _, a, b, c, d, ..] = reply;
+        Ok(u32::from_be_bytes([a, b, c, d]))
+    }
+
+    /// The connection itself, for what no good client does.
+    pub(crate) fn stream(&mut self) -> &mut UnixStream {
+        &mut self.stream
+    }
+}
+
+pub(crate) const READ: u16 = 0;
+pub(crate) const WRITE: u16 = 1;
+pub(crate) const FLUSH: u16 = 3;
+
+/// A request without its data; offset and length in bytes.
+pub(crate) fn request(command: u16, offset: u64, length: u32) -> Vec<u8> {
+    let mut request = 0x2560_9513_u32.to_be_bytes().to_vec();
+    request.extend([0, 0]);
+    request.extend(command.to_be_bytes());
+    request.extend(offset.to_be_bytes());
+    request.extend(offset.to_be_bytes());
+    request.extend(length.to_be_bytes());
+    request
 }

@@ -128,9 +128,20 @@ fn the_engine_is_a_choice() {
 
 #[test]
 fn tcp_is_for_this_machine_alone() {
-    let said = refusal(Folder::new(), &["serve", "--tcp", "0.0.0.0:0"]);
-    assert!(said.starts_with("dmctl: cannot serve NBD on 0.0.0.0:0: "), "{said}");
+    for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:10809"] {
+        let said = refusal(Folder::new(), &["serve", "--tcp", address]);
+        let expected = format!("dmctl: cannot serve NBD on {address}: {address} can be reached ");
+        assert!(said.starts_with(&expected), "{said}");
+        assert!(said.ends_with(", or all the same with --insecure-tcp\n"), "{said}");
+    }
     start(Folder::new(), &["serve", "--tcp", "127.0.0.1:0"]);
+}
+
+#[test]
+fn tcp_is_for_other_machines_if_somebody_says_so() {
+    start(Folder::new(), &["serve", "--tcp", "0.0.0.0:0", "--insecure-tcp"]);
+    let said = Folder::new().dmctl(["serve", "--insecure-tcp"]);
+    assert_eq!(said.code, Some(2), "{said:?}");
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use dm_host::control::Client;
 use dm_host::daemon::RuntimeDir;
@@ -116,6 +118,7 @@ impl Folder {
 pub(crate) struct Daemon {
     pub(crate) folder: Folder,
     child: Child,
+    log: Arc<Mutex<String>>,
 }
 
 impl Daemon {
@@ -126,21 +129,37 @@ impl Daemon {
     /// Starts a daemon with these arguments; what it said, if it did not become ready.
     pub(crate) fn start(folder: Folder, args: &[&str]) -> Result<Daemon, Said> {
         let mut command = folder.command();
-        command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args);
+        Daemon::spawn(folder, command)
+    }
+
+    /// The same, with a command of one's own.
+    pub(crate) fn spawn(folder: Folder, mut command: Command) -> Result<Daemon, Said> {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_remove("CLICOLOR_FORCE");
         let mut child = command.spawn().unwrap();
+        let log = Arc::new(Mutex::new(String::new()));
+        let reader = std::thread::spawn({
+            let (log, err) = (log.clone(), BufReader::new(child.stderr.take().unwrap()));
+            move || {
+                err.lines()
+                    .map_while(Result::ok)
+                    .for_each(|line| *log.lock().unwrap() += &(line + "\n"))
+            }
+        });
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut out = String::new();
         for line in &mut lines {
             let line = line.unwrap();
             if line == "ready" {
-                return Ok(Daemon { folder, child });
+                return Ok(Daemon { folder, child, log });
             }
             out += &(line + "\n");
         }
-        let output = child.wait_with_output().unwrap();
-        let err = String::from_utf8(output.stderr).unwrap();
-        Err(Said { code: output.status.code(), out, err: folder.masked(&err) })
+        let status = child.wait().unwrap();
+        reader.join().unwrap();
+        let err = folder.masked(&log.lock().unwrap());
+        Err(Said { code: status.code(), out, err })
     }
 
     pub(crate) fn dmctl<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Said {
@@ -160,9 +179,46 @@ impl Daemon {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
-    fn signal(&self, signal: rustix::process::Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, signal).unwrap();
+    pub(crate) fn nbd_socket(&self) -> PathBuf {
+        self.folder.path("run/nbd.sock")
+    }
+
+    /// What it has told on its standard error so far.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The same, as it goes on, also when the daemon has ended.
+    pub(crate) fn log_handle(&self) -> Arc<Mutex<String>> {
+        self.log.clone()
+    }
+
+    /// Waits until a line of the log has all these words in it.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, words: &[&str]) {
+        let has_all = |line: &str| words.iter().all(|word| line.contains(word));
+        wait_until(&format!("{words:?} in the log"), || self.log().lines().any(has_all));
+    }
+
+    pub(crate) fn pid(&self) -> rustix::process::Pid {
+        rustix::process::Pid::from_child(&self.child)
+    }
+
+    /// How much memory it has, in KiB.
+    pub(crate) fn memory(&self) -> u64 {
+        self.status("VmRSS:")
+    }
+
+    /// A number in its `/proc/<pid>/status`.
+    pub(crate) fn status(&self, key: &str) -> u64 {
+        let path = format!("/proc/{}/status", self.pid().as_raw_nonzero());
+        let text = std::fs::read_to_string(path).unwrap();
+        let value = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        value.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(self.pid(), signal).unwrap();
     }
 
     /// Asks it to end, and returns how it did.
@@ -180,6 +236,16 @@ impl Drop for Daemon {
             self.signal(rustix::process::Signal::TERM);
             let _ = self.child.wait();
         }
+    }
+}
+
+/// Waits for something that must come; how long that takes is nobody's promise.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(120);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "still no {what}");
+        std::thread::sleep(Duration::from_millis(2));
     }
 }
 

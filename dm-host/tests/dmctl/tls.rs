@@ -44,6 +44,20 @@ fn clients_must_use_tls_or_may_or_cannot() {
 }
 
 #[test]
+fn other_machines_are_served_where_they_must_use_tls() {
+    let start = |more: &[&str]| {
+        let args = ["serve", "--tcp", "0.0.0.0:0", "--tls-certificates", "pki"];
+        Daemon::start(setup().0, &[&args, more].concat())
+    };
+    assert!(start(&[]).is_ok());
+    assert!(start(&["--tls", "allow", "--insecure-tcp"]).is_ok());
+    for more in [["--tls", "allow"], ["--tls", "off"]] {
+        let refused = start(&more).err().unwrap().err;
+        assert!(refused.contains("can be reached from other machines"), "{refused}");
+    }
+}
+
+#[test]
 fn what_is_missing_for_tls_is_told() {
     let refusal = |args: &[&str]| {
         let (folder, address) = setup();
