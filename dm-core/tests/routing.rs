@@ -192,6 +192,7 @@ fn requests_that_no_device_could_carry_out_are_refused_whole() {
         (0, 0, IoError::OutOfRange),
         (4, 8, IoError::Misaligned),
         (0, 4, IoError::Misaligned),
+        (4, 4, IoError::Misaligned),
     ] {
         let op = BioOp::Data(Op::Discard);
         let ticket = sim.start(&open, op, BioFlags::empty(), sector, sectors, Vec::new());

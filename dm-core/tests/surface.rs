@@ -42,6 +42,32 @@ fn a_table_tells_what_it_lies_on() {
 }
 
 #[test]
+fn a_device_is_found_by_its_number() {
+    let sim = Sim::new();
+    let devices = ["foo", "bar"].map(|name| load(&sim, name, "0 10 zero"));
+    for (number, device) in devices.iter().enumerate() {
+        assert_eq!(device.minor().to_string(), number.to_string());
+        let found = sim.mapper().find_minor(device.minor()).unwrap();
+        assert_eq!(found.name(), device.name());
+    }
+    assert!(sim.mapper().remove(&devices[0]).unwrap().is_done());
+    assert!(sim.mapper().find_minor(devices[0].minor()).is_none());
+    assert!(sim.mapper().find_minor(devices[1].minor()).is_some());
+}
+
+#[test]
+fn resuming_what_is_active_waits_for_nothing() {
+    let sim = Sim::new();
+    sim.add_disk("a", 100);
+    let device = load(&sim, "foo", "0 10 linear a 0");
+    let on_its_way = sim.read(&device.open().unwrap(), 0, 1);
+    assert!(device.resume().unwrap().is_done());
+    assert_eq!((on_its_way.is_done(), sim.pending().len()), (false, 1));
+    sim.complete_all();
+    assert_eq!(on_its_way.result(), Some(Ok(())));
+}
+
+#[test]
 fn a_clone_of_an_open_device_keeps_it_in_use() {
     let sim = Sim::new();
     let device = load(&sim, "foo", "0 10 zero");

@@ -30,6 +30,7 @@ fn names() {
 fn uuids() {
     let long: String = "LVM-".chars().chain("u".repeat(124).chars()).collect();
     assert_eq!(long.parse::<Uuid>().unwrap().as_str(), long);
+    assert_eq!(long.parse::<Uuid>().unwrap().to_string(), long);
     for bad in ["", "a b", "ü", "\n", &format!("{long}u")] {
         assert_eq!(bad.parse::<Uuid>(), Err(UuidError), "{bad:?}");
     }
