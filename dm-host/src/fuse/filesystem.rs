@@ -220,19 +220,9 @@ impl Filesystem for ControlFilesystem {
         }
     }
 
-    fn flush(
-        &self,
-        request: &Request,
-        _: INodeNo,
-        handle: FileHandle,
-        _: LockOwner,
-        reply: ReplyEmpty,
-    ) {
+    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
         match self.handles.get(handle) {
             Some(Handle::Text(file)) if file.is_writer() => {
-                if file.is_open_without(request.pid()) {
-                    return reply.ok();
-                }
                 let mapper = self.mapper.clone();
                 in_background(reply, move |reply| {
                     if let Some(signal) = file.writer_killed_by() {

@@ -65,11 +65,6 @@ impl TextFile {
         }
     }
 
-    /// Whether whoever wrote last has it open still, though thread `closing` has closed it.
-    pub(super) fn is_open_without(&self, closing: u32) -> bool {
-        self.writer.lock().as_ref().is_some_and(|writer| writer.goes_on_without(closing))
-    }
-
     /// The signal that whoever wrote last died of.
     pub(super) fn writer_killed_by(&self) -> Option<u32> {
         self.writer.lock().as_ref().and_then(Writer::killed_by)

@@ -2,7 +2,6 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::host::status_of_the_dead;
@@ -31,18 +30,6 @@ impl Writer {
         self.thread == thread
     }
 
-    /// Whether it is there and has the file open still, as far as can be seen, where a thread of that
-    /// number closes it: a child that has just been made, for one, closes what it has inherited.
-    pub(super) fn goes_on_without(&self, thread: u32) -> bool {
-        let is_another = process_of(thread).is_some_and(|process| process != self.process);
-        let has_ended = || {
-            let mut polled = [PollFd::new(&self.fd, PollFlags::IN)];
-            poll(&mut polled, Some(&Timespec::default())) != Ok(0)
-        };
-        // A thread of the kernel closes for those who have died.
-        is_another && is_users(thread) == Some(true) && !has_ended()
-    }
-
     /// The signal that it died of, or is dying of.
     ///
     /// None also where that cannot be known: before Linux 6.15, once its parent has waited for it.
@@ -54,17 +41,6 @@ impl Writer {
         Some(status & 0x7f).filter(|&signal| signal != 0)
     }
 }
-
-/// Whether a thread is one of a program.
-fn is_users(thread: u32) -> Option<bool> {
-    let stat = std::fs::read_to_string(format!("/proc/{thread}/stat")).ok()?;
-    let (_, fields) = stat.rsplit_once(')')?;
-    let flags: u32 = fields.split_ascii_whitespace().nth(6)?.parse().ok()?;
-    Some(flags & PF_KTHREAD == 0)
-}
-
-/// linux/sched.h.
-const PF_KTHREAD: u32 = 0x0020_0000;
 
 fn process_of(thread: u32) -> Option<Pid> {
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).ok()?;
@@ -90,19 +66,6 @@ mod tests {
         assert_eq!(status_of_the_dying("7 (a) 9) X 1 2 9"), Some(9));
         assert_eq!(status_of_the_dying("7 (cat) R 1 2 0"), Some(0));
         assert_eq!(status_of_the_dying(""), None);
-    }
-
-    #[test]
-    fn another_process_that_closes_is_told_from_the_writer() {
-        let mut child = Command::new("sleep").arg("100").spawn().unwrap();
-        let this = Writer::of(std::process::id()).unwrap();
-        let other = Writer::of(child.id()).unwrap();
-        assert!(!this.goes_on_without(std::process::id()));
-        assert!(other.goes_on_without(std::process::id()));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        assert!(!other.goes_on_without(std::process::id()), "it is dead");
-        assert!(!this.goes_on_without(2), "a thread of the kernel, or of nobody");
     }
 
     #[test]
