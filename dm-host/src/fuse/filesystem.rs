@@ -202,7 +202,7 @@ impl Filesystem for ControlFilesystem {
         bytes: &[u8],
         _: WriteFlags,
         _: OpenFlags,
-        _: Option<LockOwner>,
+        owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
         match self.handles.get(handle) {
@@ -211,7 +211,7 @@ impl Filesystem for ControlFilesystem {
             Some(Handle::Text(file)) => {
                 let (mapper, bytes) = (self.mapper.clone(), bytes.to_vec());
                 // Now, as it waits.
-                file.is_written_by(request.pid());
+                file.is_written_by(request.pid(), owner);
                 in_background(reply, move |reply| match file.write(&mapper, &bytes) {
                     Ok(()) => reply.written(bytes.len() as u32),
                     Err(why) => reply.error(why),
@@ -220,9 +220,16 @@ impl Filesystem for ControlFilesystem {
         }
     }
 
-    fn flush(&self, _: &Request, _: INodeNo, handle: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+    fn flush(
+        &self,
+        _: &Request,
+        _: INodeNo,
+        handle: FileHandle,
+        owner: LockOwner,
+        reply: ReplyEmpty,
+    ) {
         match self.handles.get(handle) {
-            Some(Handle::Text(file)) if file.is_writer() => {
+            Some(Handle::Text(file)) if file.is_writer() && !file.is_closed_by_another(owner) => {
                 let mapper = self.mapper.clone();
                 in_background(reply, move |reply| {
                     if let Some(signal) = file.writer_killed_by() {

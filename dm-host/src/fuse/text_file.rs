@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use dm_core::{Change, MappedDevice};
 use dm_proc_shim::{DeviceFile, File, Session};
-use fuser::Errno;
+use fuser::{Errno, LockOwner};
 use parking_lot::Mutex;
 
 use super::error;
@@ -17,8 +17,10 @@ pub(super) struct TextFile {
     is_writer: bool,
     /// None: whoever wrote it was killed.
     session: Mutex<Option<Session<UserHost>>>,
-    /// Who wrote last.
+    /// The process that wrote last.
     writer: Mutex<Option<Writer>>,
+    /// Whose descriptor was written to last.
+    owner: Mutex<Option<LockOwner>>,
     /// The text as it was when the reader last began at the beginning.
     text: Mutex<String>,
     /// The event number that the reader knows of.
@@ -33,6 +35,7 @@ impl TextFile {
             file,
             is_writer,
             writer: Mutex::default(),
+            owner: Mutex::default(),
             text: Mutex::default(),
             seen: AtomicU64::new(seen),
         }
@@ -57,12 +60,19 @@ impl TextFile {
         Ok(bytes[start..end].to_vec())
     }
 
-    /// Takes note of the thread that writes.
-    pub(super) fn is_written_by(&self, thread: u32) {
+    /// Takes note of the thread that writes, and of whose table of descriptors it uses.
+    pub(super) fn is_written_by(&self, thread: u32, owner: Option<LockOwner>) {
+        *self.owner.lock() = owner;
         let mut writer = self.writer.lock();
         if !writer.as_ref().is_some_and(|writer| writer.is(thread)) {
             *writer = Writer::of(thread);
         }
+    }
+
+    /// Whether a descriptor that `owner` closes is not that of whoever wrote last, but one of a child,
+    /// say, that was forked meanwhile and knows nothing of it.
+    pub(super) fn is_closed_by_another(&self, owner: LockOwner) -> bool {
+        self.owner.lock().is_some_and(|writer| writer != owner)
     }
 
     /// The signal that whoever wrote last died of.

@@ -105,3 +105,21 @@ fn whoever_dies_in_the_middle_of_reads_and_writes_lets_go_of_the_device() {
     wait_until("removal", || daemon.dmctl(["remove", "bar"]).code == Some(0));
     witness.verify(&daemon);
 }
+
+#[test]
+fn a_child_that_is_started_meanwhile_closes_nothing_of_its_parents() {
+    let Some(daemon) = mount() else { return };
+    daemon.dmctl(["create", "bar"]).ok();
+    let path = daemon.folder.path("dm/bar/table");
+    let mut table = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    table.write_all(b"0 8 zero\n").unwrap();
+    // Between fork and exec it has the file open too.
+    for _ in 0..20 {
+        assert!(Command::new("true").status().unwrap().success());
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "");
+    table.write_all(b"8 8 error\n").unwrap();
+    drop(table);
+    let expected = "0 8 zero\n8 8 error\n";
+    wait_until("table", || daemon.dmctl(["table", "bar"]).ok() == expected);
+}
