@@ -33,7 +33,7 @@ pub(crate) struct LocalRing {
 impl LocalRing {
     /// None where the system refuses one, or where this thread has one.
     pub(crate) fn enter(pool: Arc<Pool>, waiting: RingWaiting) -> Option<LocalRing> {
-        let ring = Ring::new(waiting).ok()?;
+        let ring = Ring::new(waiting, pool.clone()).ok()?;
         let fd = ring.as_fd().as_raw_fd();
         let taken = RING.with_borrow_mut(|place| match place {
             Some(_) => false,
@@ -94,8 +94,8 @@ impl LocalRing {
         RING.with_borrow_mut(|ring| ring.as_mut().is_some_and(|ring| ring.take_seen(number)))
     }
 
-    /// How many jobs are in it.
-    fn jobs(&self) -> usize {
+    /// How many jobs are in it, whoever they are for.
+    pub(crate) fn jobs(&self) -> usize {
         RING.with_borrow(|ring| ring.as_ref().map_or(0, Ring::jobs))
     }
 }
@@ -130,3 +130,6 @@ pub(crate) fn push(job: Job) -> Option<Job> {
     });
     job
 }
+
+#[cfg(test)]
+mod tests;

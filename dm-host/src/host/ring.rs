@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::Arc;
 
 use dm_core::IoError;
 use io_uring::{IoUring, opcode, squeue, types};
@@ -10,6 +11,7 @@ use rustix::event::PollFlags;
 use rustix::io::Errno;
 
 use super::job::{Call, Job, Outcome, write_flags};
+use super::pool::Pool;
 
 /// A ring that one thread uses, the one that made it, and the jobs in it.
 ///
@@ -24,6 +26,8 @@ pub(crate) struct Ring {
     backlog: VecDeque<Job>,
     /// Jobs for threads to carry on.
     others: Vec<Job>,
+    /// For what is left when the ring is dropped.
+    pool: Arc<Pool>,
     /// The numbers, a bit each, of the watches that the kernel has.
     watched: u32,
     /// The numbers of those that have ended since this was last asked.
@@ -48,7 +52,7 @@ const WATCH: u64 = 1 << 63;
 
 impl Ring {
     /// One without jobs, for this thread. Where io_uring is refused or too old, that is an error.
-    pub(crate) fn new(waiting: RingWaiting) -> io::Result<Ring> {
+    pub(crate) fn new(waiting: RingWaiting, pool: Arc<Pool>) -> io::Result<Ring> {
         let simple = || IoUring::builder().setup_clamp().build(ENTRIES);
         let uring = match waiting {
             RingWaiting::OnDescriptor => simple(),
@@ -72,6 +76,7 @@ impl Ring {
             free: (0..ENTRIES).rev().collect(),
             backlog: VecDeque::new(),
             others: Vec::new(),
+            pool,
             watched: 0,
             seen: 0,
         })
@@ -127,14 +132,7 @@ impl Ring {
         others: &mut Vec<Job>,
     ) -> io::Result<()> {
         self.fill();
-        match self.enter(wait) {
-            Ok(()) => {}
-            // The kernel wants its completions taken first, or was interrupted.
-            Err(error) => match Errno::from_io_error(&error) {
-                Some(Errno::INTR | Errno::AGAIN | Errno::BUSY) => {}
-                _ => return Err(error),
-            },
-        }
+        self.enter(wait)?;
         self.reap(finished);
         others.append(&mut self.others);
         Ok(())
@@ -147,7 +145,14 @@ impl Ring {
         let entered = unsafe {
             self.uring.submitter().enter::<libc::sigset_t>(submitted, wait.into(), GETEVENTS, None)
         };
-        entered.map(drop)
+        match entered {
+            Ok(_) => Ok(()),
+            // The kernel wants its completions taken first, or was interrupted.
+            Err(error) => match Errno::from_io_error(&error) {
+                Some(Errno::INTR | Errno::AGAIN | Errno::BUSY) => Ok(()),
+                _ => Err(error),
+            },
+        }
     }
 
     /// Puts jobs into the submission queue, as many as it and the kernel have room for.
@@ -205,20 +210,22 @@ impl AsFd for Ring {
 }
 
 impl Drop for Ring {
-    /// Waits until the kernel lets go of the memory of the jobs in it.
+    /// Waits until the kernel lets go of the memory of the jobs in it, and leaves the rest to threads:
+    /// they may be there for others than whoever the ring was for, as those of a mirror are.
     fn drop(&mut self) {
-        self.backlog.clear();
-        self.others.clear();
-        while self.in_flight() > 0 {
+        loop {
+            self.others.extend(self.backlog.drain(..));
+            self.others.drain(..).for_each(|job| self.pool.submit(job));
+            if self.in_flight() == 0 {
+                return;
+            }
             let mut finished = Vec::new();
             let submitted = self.enter(true);
             self.reap(&mut finished);
-            self.backlog.clear();
             for (job, result) in finished {
                 job.finish(result);
             }
             if let Err(error) = submitted
-                && error.raw_os_error() != Some(libc::EINTR)
                 && self.in_flight() > 0
             {
                 // Better to lose the memory than to free what the kernel may still write to.

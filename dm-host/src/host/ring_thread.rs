@@ -38,7 +38,7 @@ impl RingThread {
         });
         let mine = shared.clone();
         let (tell, told) = mpsc::sync_channel(1);
-        let work = move || match Ring::new(RingWaiting::InTurn) {
+        let work = move || match Ring::new(RingWaiting::InTurn, pool.clone()) {
             Ok(ring) => {
                 // Should nobody wait for it, it stops by itself.
                 let _ = tell.send(Ok(()));

@@ -147,7 +147,8 @@ impl<'c> Transmission<'c> {
     /// Whether a call that receives may block.
     fn waits_for_client_alone(&self) -> bool {
         let takes_more = !self.leaving && !self.stalled;
-        takes_more && self.is_idle() && !self.waiting.is_for_input()
+        let others_wait = self.waiting.has_jobs() || self.waiting.is_for_input();
+        takes_more && self.is_idle() && !others_wait
     }
 
     /// Submits the requests that have been received, also those before one that is none. Returns
@@ -332,3 +333,6 @@ fn release(held: &mut usize, buffers: &mut BufferPool, buffer: Buffer) {
     *held -= buffer.len();
     buffers.give(buffer);
 }
+
+#[cfg(test)]
+mod tests;

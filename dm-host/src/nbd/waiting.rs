@@ -52,6 +52,12 @@ impl<'c> Waiting<'c> {
         self.ring.as_mut().map_or(Ok(false), LocalRing::turn).map(drop)
     }
 
+    /// Whether the ring has jobs. They may be there for others than this client, as those of a mirror
+    /// are that its requests have woken, and only this thread carries them on.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.ring.as_ref().is_some_and(|ring| ring.jobs() > 0)
+    }
+
     /// Whether an earlier wait for something to be received goes on.
     pub(crate) fn is_for_input(&self) -> bool {
         self.ring.as_ref().is_some_and(|ring| ring.is_watched(INPUT))

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::nbd_client::{BLOCK, NbdClient};
 use crate::support::{Daemon, sh};
 
 const SECTORS: u64 = 65536;
@@ -124,4 +125,45 @@ fn two_legs_of_which_one_fails() {
 #[test]
 fn three_legs_of_which_one_fails() {
     a_leg_fails(&["a.img", "b.img", "c.img"]);
+}
+
+#[test]
+fn a_resync_goes_on_while_clients_that_have_written_say_nothing_or_leave() {
+    let daemon = Daemon::serve();
+    for name in ["a.img", "b.img", "log.img"] {
+        daemon.folder.disk(name, SECTORS);
+    }
+    // Whoever completes a request takes the mirror further, and has its jobs from then on.
+    let table = format!(
+        "0 {SECTORS} mirror disk 2 direct:log.img 64 2 direct:a.img 0 direct:b.img 0 1 handle_errors"
+    );
+    daemon.dmctl(["create", "foo", "--table", &table]).ok();
+    let socket = daemon.folder.path("run/nbd.sock");
+    for round in 0..8 {
+        daemon.dmctl(["clear", "foo"]).ok();
+        // One that has everything to copy.
+        daemon
+            .dmctl([
+                "load",
+                "foo",
+                "--table",
+                &table.replace(" 64 2 ", " 64 sync 2 ").replace("disk 2 ", "disk 3 "),
+            ])
+            .ok();
+        daemon.dmctl(["resume", "foo"]).ok();
+        let mut clients: Vec<_> =
+            (0..4).map(|_| NbdClient::connect(&socket, "foo").unwrap()).collect();
+        for block in 0..64 {
+            let client = &mut clients[block as usize % 4];
+            client.write(block * 97 % (SECTORS / 8), &[round; BLOCK]).unwrap();
+        }
+        // Two leave at once, two stay and are silent.
+        clients.truncate(2);
+        wait_for(&daemon, " 1024/1024 1 AA 3 disk ");
+        for client in &mut clients {
+            assert_eq!(client.read(0).unwrap(), [round; BLOCK]);
+        }
+    }
+    daemon.dmctl(["suspend", "foo"]).ok();
+    compare(&daemon, &["a.img", "b.img"]);
 }
