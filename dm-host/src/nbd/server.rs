@@ -70,8 +70,9 @@ struct NotLoopback(SocketAddr);
 /// How many clients may be connected, at most.
 const MAX_CLIENTS: usize = 256;
 
-/// How many descriptors a client takes: its socket, a doorbell, and a ring.
-const DESCRIPTORS: u64 = 3;
+/// How many descriptors a client takes: with TLS its socket twice and both ends of the pair behind it, a
+/// doorbell, and a ring.
+const DESCRIPTORS: u64 = 6;
 
 /// How many clients may be connected, so that half of all descriptors are left for other purposes.
 fn most_clients() -> usize {

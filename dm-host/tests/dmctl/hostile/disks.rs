@@ -237,6 +237,10 @@ fn a_device_whose_server_dies_holds_back_its_own_requests_alone() {
     assert_eq!(waiting.join().unwrap().unwrap(), [9; BLOCK]);
     witness.goes_on();
     witness.verify(&daemon);
+    // Before the server below: what it flushes would wait for that.
+    let (_folder, status) = daemon.stop(Signal::TERM);
+    assert!(status.success());
+    drop(below);
 }
 
 /// A server that answers whoever connects with these bytes, once it has heard so many.
