@@ -22,17 +22,21 @@ pub(crate) fn run() -> Result<(), Failure> {
     let _ = fs::remove_dir_all(&raw);
     let test = |more: &[&str]| {
         let mut cargo = shell::cargo(&["test", "--lib", "--tests", "--package", "dm-sim"]);
-        cargo.args(CRATES.iter().flat_map(|name| ["--package", name])).args(more);
-        cargo.arg("--target-dir").arg(&folder).env("RUSTFLAGS", "-Cinstrument-coverage");
+        cargo.args(CRATES.iter().flat_map(|name| ["--package", name]));
+        cargo.arg("--target-dir").arg(&folder).args(more);
+        cargo.env("RUSTFLAGS", "-Cinstrument-coverage");
         cargo.env("LLVM_PROFILE_FILE", raw.join("%p-%m.profraw"));
         cargo
     };
     let llvm = Llvm::find()?;
     // Counting makes this one take minutes; what it runs, others run too.
     shell::run(&mut test(&["--", "--skip", "every_size_up_to_20_000"]))?;
-    let listed = test(&["--no-run"]).output();
-    let listed =
-        listed.map_err(|source| Failure::Start { command: "cargo test".into(), source })?;
+    let list = &mut test(&["--no-run"]);
+    let listed = list.output();
+    let listed = listed.map_err(|source| Failure::Start { command: shell::words(list), source })?;
+    if !listed.status.success() {
+        return Err(Failure::Exit { command: shell::words(list), status: listed.status });
+    }
     let programs = programs(&String::from_utf8_lossy(&listed.stderr));
 
     let counts = folder.join("all.profdata");

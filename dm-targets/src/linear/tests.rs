@@ -56,3 +56,11 @@ fn refuses_with_place_and_reason() {
         assert_eq!(construct(line).err().as_deref(), Some(*message), "{line}");
     }
 }
+
+#[test]
+fn understands_no_message() {
+    let (target, _) = construct("0 10 linear a 0").unwrap();
+    let words = dm_table::Args::new("pause", dm_table::Position::START);
+    let mut answer = std::string::String::new();
+    assert_eq!(target.message(words, &mut answer), Err(crate::MessageError::NotUnderstood));
+}

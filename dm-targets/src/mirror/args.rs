@@ -76,7 +76,7 @@ impl<'t> LogArgs<'t> {
     }
 }
 
-fn check_region(region: u64, length: Sectors) -> Result<(), CtrReason<'static>> {
+pub(super) fn check_region(region: u64, length: Sectors) -> Result<(), CtrReason<'static>> {
     let what = "the region size";
     if !region.is_power_of_two() || region < MIN_REGION {
         let bounds = "a power of two, 8 or more";

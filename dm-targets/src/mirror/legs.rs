@@ -242,3 +242,6 @@ pub(super) fn members(legs: LegSet) -> impl Iterator<Item = u8> {
 fn set(each: impl Iterator<Item = bool>) -> LegSet {
     (0u8..).zip(each).filter(|(_, is)| *is).fold(0, |all, (leg, _)| all | only(leg))
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,6 +16,8 @@ mod copying;
 mod queue;
 mod requests;
 mod sweep;
+#[cfg(test)]
+mod testing;
 
 use copying::Copying;
 use queue::Queue;

@@ -100,3 +100,42 @@ fn a_leg_has_the_same_number_however_it_is_quoted() {
     // Logs name legs by it: it stays as it was. FNV-1a of "a 0 ".
     assert_eq!(number("a 0"), 0xc252_eb82_abda_8cf4);
 }
+
+#[test]
+fn there_are_not_more_regions_than_a_log_has_room_for() {
+    let length = Sectors::new(268_435_456 * 8);
+    assert_eq!(args::check_region(8, length), Ok(()));
+    assert!(args::check_region(8, Sectors::new(length.get() + 1)).is_err());
+}
+
+#[test]
+fn a_log_may_fill_its_device() {
+    // A thousand sectors of which two are not bits.
+    let regions = 998 * 4096;
+    assert!(construct(&std::format!("0 {} mirror disk 2 a 8 2 c 0 c 0", regions * 8)).is_ok());
+    let more = construct(&std::format!("0 {} mirror disk 2 a 8 2 c 0 c 0", regions * 8 + 8));
+    assert!(more.err().unwrap().contains("1001 sectors from sector 0 on do not fit on `a`"));
+}
+
+#[test]
+fn tells_what_it_uses_of_which_device() {
+    let (target, _) = construct("0 64 mirror disk 2 a 8 2 b 7 c 9").unwrap();
+    let mut used = Vec::new();
+    target.uses(&mut |device, range| {
+        used.push((device.0, range.start().get(), range.length().get()));
+    });
+    assert_eq!(used, [(1, 7, 64), (2, 9, 64), (0, 0, 3)]);
+}
+
+#[test]
+fn the_worst_of_a_leg_is_shown() {
+    let shared = Shared::new(2, 1).unwrap();
+    let letters = || shared.letters().collect::<String>();
+    shared.set_letter(0, shared::Letter::ReadFailed);
+    shared.set_letter(1, shared::Letter::SyncFailed);
+    assert_eq!(letters(), "RS");
+    shared.set_letter(0, shared::Letter::Dead);
+    shared.set_letter(0, shared::Letter::ReadFailed);
+    shared.set_letter(1, shared::Letter::ReadFailed);
+    assert_eq!(letters(), "DS");
+}

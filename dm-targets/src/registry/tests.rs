@@ -147,6 +147,8 @@ fn distances_count_letters_added_dropped_changed_and_swapped() {
         ("abcd", "badc", 2),
         ("xab", "xba", 1),
         ("aab", "bab", 1),
+        ("ab", "ca", 2),
+        ("ab", "bc", 2),
         ("kitten", "sitting", 3),
         (letters, letters, 0),
         (letters, "", 24),

@@ -109,6 +109,12 @@ fn what_was_written_is_read_again_over_several_pages() {
         assert_eq!(second.mark(region), region % 1001 == 0, "marked on disk, region {region}");
     }
     assert_eq!(second.stale_on_disk().as_slice(), [77, 1 << 63]);
+    let mut third = log(regions);
+    third.resume();
+    disk.run(&mut third, Sync::AsLogged);
+    third.mark(regions - 2);
+    assert_eq!(disk.run(&mut third, Sync::AsLogged), [News::Written]);
+    assert_eq!(third.stale_on_disk().as_slice(), [77, 1 << 63], "they are on another page");
 }
 
 #[test]

@@ -305,3 +305,6 @@ impl MirrorMachine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -376,3 +376,6 @@ impl MirrorMachine {
         None
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -169,3 +169,6 @@ impl MirrorMachine {
         self.log.as_ref().is_some_and(|log| log.regions().ones() < self.in_sync.ones())
     }
 }
+
+#[cfg(test)]
+mod tests;
