@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::retry_on_intr;
 
 /// A descriptor that can be read when somebody has rung, which costs nothing while its owner is
 /// awake.
@@ -27,7 +28,7 @@ impl Doorbell {
     pub(crate) fn ring(&self) {
         if !self.awake.swap(true, Ordering::SeqCst) {
             // It fails only when the counter is full, and so can be read already.
-            let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+            let _ = retry_on_intr(|| rustix::io::write(&self.event, &1u64.to_ne_bytes()));
         }
     }
 
@@ -43,7 +44,7 @@ impl Doorbell {
     pub(crate) fn silence(&self) {
         let mut counter = [0; 8];
         // It fails only when nobody has rung.
-        let _ = rustix::io::read(&self.event, &mut counter);
+        let _ = retry_on_intr(|| rustix::io::read(&self.event, &mut counter));
     }
 }
 

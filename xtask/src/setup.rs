@@ -26,6 +26,7 @@ const TOOLS: &[Tool] = &[
     tool("mkfs.xfs", "xfsprogs", "recording traces on xfs"),
     tool("bonnie++", "bonnie++", "recording traces of it"),
     tool("fusermount3", "fuse3", "mounting the control filesystem without root"),
+    tool("strace", "strace", "system calls that are interrupted"),
     tool("valgrind", "valgrind", "counting instructions"),
 ];
 

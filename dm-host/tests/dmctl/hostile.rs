@@ -8,6 +8,7 @@ mod connections;
 mod control;
 mod disks;
 mod fairness;
+mod interrupts;
 mod nbd;
 mod signals;
 mod writers;
