@@ -30,7 +30,7 @@ mod steps;
 
 pub use script::{Failure, run};
 pub use sessions::Sessions;
-pub use steps::{DataError, DataSurface, run_steps};
+pub use steps::{DataError, DataSurface, Seeds, run_steps};
 
 use crate::{Errno, ShimError};
 

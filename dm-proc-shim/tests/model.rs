@@ -3,7 +3,7 @@
 use dm_core::{CreateError, CreateOptions, MappedDevice, Minor, Mode, RenameError, State};
 use dm_proc_shim::Errno;
 use dm_proc_shim::testing::{
-    DEVICE_SECTORS, DataError, DataSurface, Refusal, Sessions, Surface, run_steps,
+    DEVICE_SECTORS, DataError, DataSurface, Refusal, Seeds, Sessions, Surface, run_steps,
 };
 use dm_sim::{Sim, SimHost};
 
@@ -153,19 +153,33 @@ impl Surface for Library<'_> {
     }
 }
 
+/// Whether the disks hold what the model says, a byte a sector, and zeros behind that.
+fn compare_disks(sim: &Sim, held: &[Vec<u8>]) {
+    for (name, held) in DISKS.iter().zip(held) {
+        let mut expected: Vec<u8> = held.iter().flat_map(|&byte| [byte; 512]).collect();
+        let found = sim.disk(name).bytes();
+        expected.resize(found.len(), 0);
+        assert!(found == expected, "{name} does not hold what was written");
+    }
+}
+
 #[test]
 fn sessions_do_what_the_model_says() {
-    for seed in 0..100 {
+    let Seeds { seeds, steps } = Seeds::of_test(0..100, 200);
+    for seed in seeds {
         let sim = sim();
         let control = Sessions::new(sim.mapper(), &DISKS, usize::MAX);
-        run_steps(seed, 200, &mut OnSim { sim: &sim, control });
+        let held = run_steps(seed, steps, &mut OnSim { sim: &sim, control });
+        compare_disks(&sim, &held);
     }
 }
 
 #[test]
 fn the_library_does_what_the_model_says() {
-    for seed in 0..100 {
+    let Seeds { seeds, steps } = Seeds::of_test(0..100, 200);
+    for seed in seeds {
         let sim = sim();
-        run_steps(seed, 200, &mut OnSim { sim: &sim, control: Library(&sim) });
+        let held = run_steps(seed, steps, &mut OnSim { sim: &sim, control: Library(&sim) });
+        compare_disks(&sim, &held);
     }
 }

@@ -5,8 +5,11 @@ use std::os::unix::net::UnixStream;
 
 use dm_host::control::{Client, ClientError};
 use dm_proc_shim::Errno;
-use dm_proc_shim::testing::{DEVICE_SECTORS, Refusal, SCRIPTS, Surface, run};
+use dm_proc_shim::testing::{
+    DEVICE_SECTORS, DataError, DataSurface, Refusal, SCRIPTS, Seeds, Surface, run, run_steps,
+};
 
+use crate::nbd_client::{NbdClient, TRIM, WRITE_ZEROES};
 use crate::support::Daemon;
 
 /// The control socket as a surface of the control grammar.
@@ -46,6 +49,81 @@ fn the_scripts_of_every_surface() {
     let mut socket = Socket { client: daemon.client(), disks: disks.into() };
     for (name, script) in SCRIPTS {
         run(script, &mut socket).unwrap_or_else(|failure| panic!("{name}.script, {failure}"));
+    }
+}
+
+/// The control socket, and NBD for data: a connection for each request.
+struct SocketAndNbd<'d> {
+    socket: Socket,
+    daemon: &'d Daemon,
+    /// How often a device was filled with zeros: each way to ask for that has its turn.
+    zeroed: usize,
+}
+
+impl SocketAndNbd<'_> {
+    fn connect(&self, name: &str) -> NbdClient {
+        NbdClient::connect(&self.daemon.folder.path("run/nbd.sock"), name).unwrap()
+    }
+}
+
+impl Surface for SocketAndNbd<'_> {
+    fn devices(&self) -> Vec<String> {
+        self.socket.devices()
+    }
+
+    fn write(&mut self, path: &str, bytes: &[u8]) -> Result<(), Refusal> {
+        self.socket.write(path, bytes)
+    }
+
+    fn read(&mut self, path: &str) -> Result<String, Refusal> {
+        self.socket.read(path)
+    }
+}
+
+impl DataSurface for SocketAndNbd<'_> {
+    fn read_data(&mut self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, DataError> {
+        let mut bytes = vec![0; length];
+        let read = self.connect(name).read_at(offset, &mut bytes);
+        read.map(|()| bytes).map_err(|_| DataError)
+    }
+
+    fn write_data(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
+        self.connect(name).write_at(offset, bytes).map_err(|_| DataError)
+    }
+
+    fn zero_data(&mut self, name: &str, offset: u64, length: usize) -> Result<(), DataError> {
+        self.zeroed += 1;
+        let zeros = vec![0; length];
+        let done = match self.zeroed % 3 {
+            0 => self.connect(name).write_at(offset, &zeros),
+            1 => self.connect(name).send(WRITE_ZEROES, offset, length, &[]),
+            // A file that is trimmed has zeros there.
+            _ => self.connect(name).send(TRIM, offset, length, &[]),
+        };
+        done.map_err(|_| DataError)
+    }
+}
+
+#[test]
+fn socket_and_nbd_do_what_the_model_says() {
+    let Seeds { seeds, steps } = Seeds::of_test(0..8, 200);
+    for seed in seeds {
+        let daemon = Daemon::serve();
+        let disks = ["a", "b", "c"].map(|name| daemon.folder.disk(name, DEVICE_SECTORS));
+        let socket = Socket { client: daemon.client(), disks: disks.clone().into() };
+        let held = run_steps(seed, steps, &mut SocketAndNbd { socket, daemon: &daemon, zeroed: 0 });
+        compare_disks(&disks, &held);
+    }
+}
+
+/// Whether files hold what the model says, a byte a sector, from their first sector on.
+pub(crate) fn compare_disks(disks: &[String], held: &[Vec<u8>]) {
+    assert_eq!(disks.len(), held.len());
+    for (disk, held) in disks.iter().zip(held) {
+        let expected: Vec<u8> = held.iter().flat_map(|&byte| [byte; 512]).collect();
+        let found = std::fs::read(disk).unwrap();
+        assert!(found.starts_with(&expected), "{disk} does not hold what was written");
+        assert!(found[expected.len()..].iter().all(|&byte| byte == 0), "{disk}: written elsewhere");
     }
 }
 

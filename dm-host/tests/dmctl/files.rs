@@ -6,9 +6,13 @@ use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::PathBuf;
 
-use dm_proc_shim::testing::{DEVICE_SECTORS, Refusal, SCRIPTS, Surface, run};
+use dm_proc_shim::testing::{
+    DEVICE_SECTORS, DataError, DataSurface, Refusal, SCRIPTS, Seeds, Surface, run, run_steps,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{FallocateFlags, fallocate};
 
+use crate::control::compare_disks;
 use crate::support::{Daemon, Folder, not_tested, sh};
 
 /// A daemon with the control filesystem in `dm`. Where the system mounts nothing for this user, it
@@ -55,6 +59,39 @@ impl Surface for Files {
     }
 }
 
+impl Files {
+    /// The device as a file; fails where the range is not all in it, which the system would cut off.
+    fn data(&self, name: &str, offset: u64, length: usize) -> Result<File, DataError> {
+        let path = self.root.join(name).join("data");
+        let file = OpenOptions::new().read(true).write(true).open(path).unwrap();
+        let is_within = offset + length as u64 <= file.metadata().unwrap().len();
+        is_within.then_some(file).ok_or(DataError)
+    }
+}
+
+impl DataSurface for Files {
+    fn read_data(&mut self, name: &str, offset: u64, length: usize) -> Result<Vec<u8>, DataError> {
+        let mut bytes = vec![0; length];
+        let read = self.data(name, offset, length)?.read_exact_at(&mut bytes, offset);
+        read.map(|()| bytes).map_err(|_| DataError)
+    }
+
+    fn write_data(&mut self, name: &str, offset: u64, bytes: &[u8]) -> Result<(), DataError> {
+        let file = self.data(name, offset, bytes.len())?;
+        file.write_all_at(bytes, offset).map_err(|_| DataError)
+    }
+
+    fn zero_data(&mut self, name: &str, offset: u64, length: usize) -> Result<(), DataError> {
+        let file = self.data(name, offset, length)?;
+        let how = match offset / 512 % 2 {
+            0 => FallocateFlags::PUNCH_HOLE,
+            _ => FallocateFlags::ZERO_RANGE,
+        };
+        fallocate(file, how | FallocateFlags::KEEP_SIZE, offset, length as u64)
+            .map_err(|_| DataError)
+    }
+}
+
 fn refusal(error: std::io::Error) -> Refusal {
     let number = error.raw_os_error().unwrap_or_else(|| panic!("{error}"));
     Refusal::from_number(number).unwrap_or_else(|| panic!("{error}"))
@@ -66,6 +103,18 @@ fn close(file: File) -> std::io::Result<()> {
     match unsafe { libc::close(file.into_raw_fd()) } {
         0 => Ok(()),
         _ => Err(std::io::Error::last_os_error()),
+    }
+}
+
+#[test]
+fn files_do_what_the_model_says() {
+    let Seeds { seeds, steps } = Seeds::of_test(0..8, 200);
+    for seed in seeds {
+        let Some(daemon) = mount() else { return };
+        let disks = ["a", "b", "c"].map(|name| daemon.folder.disk(name, DEVICE_SECTORS));
+        let mut files = Files { root: daemon.folder.path("dm"), disks: disks.clone().into() };
+        let held = run_steps(seed, steps, &mut files);
+        compare_disks(&disks, &held);
     }
 }
 

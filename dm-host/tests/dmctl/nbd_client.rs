@@ -1,4 +1,4 @@
-//! The least of an NBD client: a block at a time, so that a test knows what was acknowledged.
+//! The least of an NBD client: a request at a time, so that a test knows what was acknowledged.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -26,30 +26,42 @@ impl NbdClient {
     }
 
     pub(crate) fn write(&mut self, block: u64, data: &[u8; BLOCK]) -> io::Result<()> {
-        self.send(WRITE, block, data)
+        self.write_at(block * BLOCK as u64, data)
     }
 
     pub(crate) fn read(&mut self, block: u64) -> io::Result<[u8; BLOCK]> {
-        self.send(READ, block, &[])?;
         let mut data = [0; BLOCK];
-        self.stream.read_exact(&mut data)?;
+        self.read_at(block * BLOCK as u64, &mut data)?;
         Ok(data)
     }
 
-    /// Sends a request, and takes its reply.
-    fn send(&mut self, command: u16, block: u64, data: &[u8]) -> io::Result<()> {
-        let mut bytes = request(command, block * BLOCK as u64, BLOCK as u32);
-        bytes.extend(data);
-        self.stream.write_all(&bytes)?;
-        match self.reply()? {
-            0 => Ok(()),
-            number => Err(io::Error::from_raw_os_error(number as i32)),
-        }
+    /// Writes from this byte on.
+    pub(crate) fn write_at(&mut self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.send(WRITE, offset, data.len(), data)
+    }
+
+    /// Reads from this byte on.
+    pub(crate) fn read_at(&mut self, offset: u64, data: &mut [u8]) -> io::Result<()> {
+        self.send(READ, offset, data.len(), &[])?;
+        self.stream.read_exact(data)
     }
 
     /// Has what was written so far kept.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        self.stream.write_all(&request(FLUSH, 0, 0))?;
+        self.send(FLUSH, 0, 0, &[])
+    }
+
+    /// Sends a request, and takes its reply but for the data.
+    pub(crate) fn send(
+        &mut self,
+        command: u16,
+        offset: u64,
+        length: usize,
+        data: &[u8],
+    ) -> io::Result<()> {
+        let mut bytes = request(command, offset, length as u32);
+        bytes.extend(data);
+        self.stream.write_all(&bytes)?;
         match self.reply()? {
             0 => Ok(()),
             number => Err(io::Error::from_raw_os_error(number as i32)),
@@ -73,6 +85,8 @@ impl NbdClient {
 pub(crate) const READ: u16 = 0;
 pub(crate) const WRITE: u16 = 1;
 pub(crate) const FLUSH: u16 = 3;
+pub(crate) const TRIM: u16 = 4;
+pub(crate) const WRITE_ZEROES: u16 = 6;
 
 /// A request without its data; offset and length in bytes.
 pub(crate) fn request(command: u16, offset: u64, length: u32) -> Vec<u8> {

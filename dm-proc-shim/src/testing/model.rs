@@ -141,6 +141,17 @@ impl Model {
         device.live.is_none() || device.is_suspended || names(&device.live).any(|n| self.holds(n))
     }
 
+    /// The devices whose requests do not wait, and how long they are, in sectors.
+    pub(super) fn readable(&self) -> Vec<(&'static str, u64)> {
+        let devices = self.devices.values().map(|device| (device.name, size(&device.live)));
+        devices.filter(|(name, _)| !self.holds(name)).collect()
+    }
+
+    /// What the disks hold, a byte a sector.
+    pub(super) fn into_disks(self) -> Vec<Vec<u8>> {
+        self.disks.into_iter().map(|disk| disk.bytes).collect()
+    }
+
     /// Reads or writes, a byte a sector; `None` if it must fail. What else it asks for is done.
     pub(super) fn data(&mut self, data: &Data) -> Option<Vec<u8>> {
         let Data { name, fill, sector, sectors } = *data;

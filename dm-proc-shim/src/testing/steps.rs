@@ -1,6 +1,7 @@
 //! Random steps through any surface, compared after each with a plain model.
 
 use std::format;
+use std::ops::Range;
 use std::string::{String, ToString};
 use std::time::Duration;
 use std::vec::Vec;
@@ -78,36 +79,72 @@ pub(super) struct Data {
     pub(super) sectors: u64,
 }
 
+/// Which seeds a test takes, and how many steps of each.
+#[derive(Clone, Debug)]
+pub struct Seeds {
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// How many steps follow from each.
+    pub steps: usize,
+}
+
+impl Seeds {
+    /// These; `DM_MODEL_SEED` in the environment is one seed instead, and `DM_MODEL_STEPS` another number
+    /// of steps.
+    ///
+    /// # Panics
+    /// If what the environment says is no number.
+    pub fn of_test(seeds: Range<u64>, steps: usize) -> Seeds {
+        let said = |name: &str| {
+            let value = std::env::var(name).ok()?;
+            let number: u64 =
+                value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number"));
+            Some(number)
+        };
+        Seeds {
+            seeds: said("DM_MODEL_SEED").map_or(seeds, |seed| seed..seed + 1),
+            steps: said("DM_MODEL_STEPS").map_or(steps, |steps| steps as usize),
+        }
+    }
+}
+
 /// Takes so many steps that follow from `seed`; the disks must hold zeros, and there must be no devices.
-/// In the end there are none again.
+/// In the end there are none again. Returns what the first sectors of each disk hold then, a byte a
+/// sector; all others hold zeros.
 ///
 /// # Panics
-/// If anything is not as the model says: with the seed, and the steps that led there.
-pub fn run_steps(seed: u64, steps: usize, surface: &mut dyn DataSurface) {
+/// If anything is not as the model says: with the seed, and the last steps that led there.
+pub fn run_steps(seed: u64, steps: usize, surface: &mut dyn DataSurface) -> Vec<Vec<u8>> {
     let mut model = Model::new(surface.devices());
     let mut random = Random(seed);
     let mut taken = Vec::new();
-    for _ in 0..steps {
+    for number in 1..=steps {
         let step = random.step();
         if matches!(step, Step::Data(data) if model.holds(data.name)) {
             continue;
         }
         taken.push(step.clone());
         take(&step, &mut model, surface)
-            .and_then(|()| compare(&model, surface))
-            .unwrap_or_else(|why| panic!("seed {seed}, step {}: {why}\n{taken:#?}", taken.len()));
+            .and_then(|()| compare(&mut model, surface))
+            .unwrap_or_else(|why| {
+                let last = &taken[taken.len().saturating_sub(40)..];
+                panic!("DM_MODEL_SEED={seed} DM_MODEL_STEPS={number}: {why}\nafter {last:#?}")
+            });
     }
+    let in_the_end =
+        |why: String| panic!("DM_MODEL_SEED={seed} DM_MODEL_STEPS={steps}, in the end: {why}");
     // What lies on another goes first.
     for _ in NAMES {
         for name in NAMES {
             for verb in [Verb::Clear, Verb::Remove] {
                 let step = Step::Verb { verb, name, through_state: false };
-                take(&step, &mut model, surface).unwrap_or_else(|why| panic!("seed {seed}: {why}"));
+                take(&step, &mut model, surface).unwrap_or_else(in_the_end);
             }
         }
     }
     assert_eq!(model.list(), "");
-    compare(&model, surface).unwrap_or_else(|why| panic!("seed {seed}, in the end: {why}"));
+    compare(&mut model, surface).unwrap_or_else(in_the_end);
+    model.into_disks()
 }
 
 fn take(step: &Step, model: &mut Model, surface: &mut dyn DataSurface) -> Result<(), String> {
@@ -146,9 +183,12 @@ fn take_data(data: &Data, model: &mut Model, surface: &mut dyn DataSurface) -> R
     Err(format!("{data:?}: {found:?}, expected {expected:?}"))
 }
 
-/// All that can be seen is as the model says. Who had a device open for a moment may take another to
-/// let go of it.
-fn compare(model: &Model, surface: &mut dyn DataSurface) -> Result<(), String> {
+/// All that can be seen is as the model says: every byte of every device that can be read, then what
+/// there is, and its tables. Who had a device open for a moment may take another to let go of it.
+fn compare(model: &mut Model, surface: &mut dyn DataSurface) -> Result<(), String> {
+    for (name, sectors) in model.readable() {
+        take_data(&Data { name, fill: None, sector: 0, sectors }, model, surface)?;
+    }
     let expected = model.list();
     let mut found = String::new();
     for _ in 0..1000 {
