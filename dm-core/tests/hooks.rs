@@ -200,3 +200,10 @@ fn a_mapped_device_that_cannot_be_claimed_is_not_stacked_upon() {
     setup.load(&upper, "0 10 linear free 0").unwrap();
     assert_eq!(upper.inactive_table().unwrap().claims().len(), 1);
 }
+
+#[test]
+fn a_host_that_says_nothing_of_processors_has_one_lane() {
+    let setup = setup();
+    let host = setup.mapper.host();
+    assert_eq!((host.lanes(), host.lane()), (1, 0));
+}

@@ -1,5 +1,7 @@
 //! A mirror in the core: what goes to which leg, and when.
 
+use std::time::Duration;
+
 use dm_core::{BioFlags, BioOp, IoError, MappedDevice, Op, Open};
 use dm_sim::{Pending, Sim, SimHost, load};
 
@@ -23,6 +25,12 @@ fn status(device: &MappedDevice<SimHost>) -> String {
     let mut text = String::new();
     device.table().unwrap().write_status(&mut text).unwrap();
     text.trim_end().to_owned()
+}
+
+fn say(device: &MappedDevice<SimHost>, words: &str) -> Result<(), dm_core::SendError> {
+    let line = format!("0 1 x {words}");
+    let parsed = dm_core::table_text::parse(line.as_bytes()).next().unwrap().unwrap();
+    device.message(dm_core::Sector::ZERO, parsed.args()).map(|_| ())
 }
 
 fn writes(pending: &[Pending]) -> Vec<(&str, u64)> {
@@ -290,11 +298,7 @@ fn a_flush_reaches_all_legs_and_fua_does_too() {
 fn a_paused_recovery_waits_to_be_told() {
     let sim = disks();
     let (device, _open) = open(&sim, "0 2000 mirror core 1 64 2 a 0 b 0");
-    let say = |words: &str| {
-        let line = format!("0 1 x {words}");
-        let parsed = dm_core::table_text::parse(line.as_bytes()).next().unwrap().unwrap();
-        device.message(dm_core::Sector::ZERO, parsed.args()).map(|_| ())
-    };
+    let say = |words: &str| say(&device, words);
     say("pause").unwrap();
     sim.complete_all();
     assert_eq!(status(&device), "0 2000 mirror 2 a b 0/32 1 AA 1 core");
@@ -307,4 +311,35 @@ fn a_paused_recovery_waits_to_be_told() {
         say("hurry").unwrap_err().to_string(),
         "expected pause, unpause, limit <MB/s>, or copies <1 to 4>"
     );
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+#[test]
+fn asks_to_be_woken_once_and_again_when_it_was() {
+    let sim = disks();
+    let due = sim.now().after(SECOND);
+    let (_device, open) = open(&sim, "0 2000 mirror disk 3 log 64 nosync 2 a 0 b 0");
+    sim.complete_all();
+    assert_eq!(sim.next_wake(), Some(due));
+    for _ in 0..10 {
+        sim.read(&open, 0, 1);
+    }
+    sim.complete_all();
+    assert_eq!(sim.wakes_asked(), 1);
+    sim.advance(SECOND);
+    assert!(sim.pending().iter().all(|pending| pending.op == BioOp::Flush));
+    sim.write(&open, 0, &[1; 512]);
+    sim.complete_all();
+    assert_eq!(sim.next_wake(), Some(due.after(SECOND)), "though it was woken at this very moment");
+}
+
+#[test]
+fn asks_to_be_woken_sooner_than_it_had_asked() {
+    let sim = disks();
+    let (device, _open) = open(&sim, "0 2000 mirror disk 2 log 64 2 a 0 b 0");
+    say(&device, "limit 1").unwrap();
+    sim.complete_all();
+    let wake = sim.next_wake().unwrap();
+    assert!(wake > sim.now() && wake < sim.now().after(SECOND), "{wake:?}");
 }

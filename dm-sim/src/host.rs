@@ -26,6 +26,8 @@ pub(crate) struct State {
     pub(crate) now: Time,
     /// Who wants to be settled, and when.
     pub(crate) wakes: Vec<(Time, Minor)>,
+    /// How often it was asked for.
+    pub(crate) wakes_asked: usize,
     /// The power is off: nothing reaches a disk any more.
     pub(crate) off: bool,
 }
@@ -95,6 +97,7 @@ impl Host for SimHost {
 
     fn wake(&self, minor: Minor, at: Time) {
         let mut state = self.state.lock();
+        state.wakes_asked += 1;
         if !state.wakes.contains(&(at, minor)) {
             state.wakes.push((at, minor));
         }

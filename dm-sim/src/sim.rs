@@ -178,6 +178,11 @@ impl Sim {
         self.host().state.lock().wakes.iter().map(|(at, _)| *at).min()
     }
 
+    /// How often targets have asked to be woken.
+    pub fn wakes_asked(&self) -> usize {
+        self.host().state.lock().wakes_asked
+    }
+
     /// Lets the clock show `now`, unless that would turn it back, and wakes who asked for it; they
     /// are yet to be [settled](Self::settle).
     pub fn advance_to(&self, now: Time) {

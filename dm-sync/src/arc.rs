@@ -121,6 +121,11 @@ mod tests {
     }
 
     #[test]
+    fn looks_like_its_value() {
+        assert_eq!(std::format!("{:?}", Arc::try_new([1, 2]).unwrap()), "[1, 2]");
+    }
+
+    #[test]
     fn the_last_of_many_threads_drops_the_value_once() {
         let drops = AtomicUsize::new(0);
         let first = Arc::try_new(CountsDrops(&drops)).unwrap();
