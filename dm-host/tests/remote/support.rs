@@ -42,11 +42,14 @@ pub(crate) fn nbdkit(socket: &Path, file: &str, more: &[&str]) -> Running {
     server
 }
 
+/// For any number of clients: with one, `wait_for` waits for as long as another is there first.
+const QEMU_NBD: &[&str] = &["--persistent", "--format=raw", "--export-name=disk", "--shared=0"];
+
 /// Serves a file with qemu-nbd on a unix socket, as the export `disk`.
 pub(crate) fn qemu_nbd(socket: &Path, file: &str, more: &[&str]) -> Running {
     let _ = std::fs::remove_file(socket);
-    let socket_words = ["--persistent", "--format=raw", "--export-name=disk", "--discard=unmap"];
-    let mut args = socket_words.to_vec();
+    let mut args = QEMU_NBD.to_vec();
+    args.push("--discard=unmap");
     args.extend(more);
     args.extend(["--socket", socket.to_str().unwrap(), file]);
     let server = start("qemu-nbd", &args);
@@ -66,8 +69,8 @@ pub(crate) fn nbdkit_on_tcp(port: u16, file: &str, more: &[&str]) -> Running {
 /// Serves a file with qemu-nbd on a TCP port, as the export `disk`.
 pub(crate) fn qemu_nbd_on_tcp(port: u16, file: &str) -> Running {
     let port_word = format!("--port={port}");
-    let words = ["--persistent", "--format=raw", "--export-name=disk", "--bind=127.0.0.1"];
-    let server = start("qemu-nbd", &[&words[..], &[&port_word, file]].concat());
+    let words = ["--bind=127.0.0.1", &port_word, file];
+    let server = start("qemu-nbd", &[QEMU_NBD, &words[..]].concat());
     wait_for_port(port);
     server
 }
