@@ -14,6 +14,7 @@
 //! | `load <name> <rw or ro> <bytes>` | nothing; the table is in the inactive slot |
 //! | `check <rw or ro> <bytes>` | the table as a device prints it; there is no error in it |
 //! | `switch <name> <bytes>` | nothing; JSON asks for one table in the place of another, see `dmctl move` |
+//! | `turn <name>` | a number; from now on only a `switch` that has it is made, and none is under way |
 //! | `info [<name>]` | JSON: an array of [`DeviceInfo`] |
 //! | `targets` | JSON: an array of [`TargetInfo`] |
 //! | `figures [<name>]` | JSON: an array of [`DeviceFigures`](crate::DeviceFigures) |

@@ -25,9 +25,10 @@
 //! | the next line is recorded | `copying`, one line more is done | `before` of that line | `before` of that line |
 //! | the record is removed | nothing | the last `after` | - |
 //!
-//! A client that dies after it has sent its request and another that takes over (only one at a time
-//! holds the lock beside the record) meet in the daemon, which makes one exchange after the other and
-//! refuses one whose table is no longer there.
+//! A client that takes over (only one at a time holds the lock beside the record) may come before the
+//! daemon has done what the dead one asked for last. So it first takes its turn: the daemon ends an
+//! exchange that it has begun, and from then on refuses those of earlier turns. Record and table are
+//! looked at after that, and change no more unless whoever looks changes them.
 //!
 //! If the record cannot be written, the exchange is not made: the mirror goes on, with both legs
 //! equal, so that it does not matter which of two records is found after a crash.
@@ -69,34 +70,31 @@ pub(super) fn run(dir: &RuntimeDir, args: &Move) -> Result<(), Failure> {
     let mut client = Client::connect(dir)?;
     let folder = args.state.clone().unwrap_or_else(|| dir.path().to_owned());
     let keeper = Keeper::lock(&folder, name)?;
-    let record = keeper.load()?;
     let path = || keeper.path.clone();
-    let name = || args.name.clone();
-    let record = match (record, &args.to) {
+    let no_record = || MoveError::NoRecord { name: args.name.clone(), record: path() };
+    let planned = match (keeper.load()?, &args.to) {
         (None, Some(to)) => Some(plan(&mut client, args, to)?),
-        (None, None) => return Err(MoveError::NoRecord { name: name(), record: path() }.into()),
+        (None, None) => return Err(no_record().into()),
         (Some(_), Some(_)) => {
-            return Err(MoveError::Unfinished { name: name(), record: path() }.into());
+            return Err(MoveError::Unfinished { name: args.name.clone(), record: path() }.into());
         }
         (Some(record), None) => {
             create_again(&mut client, &record, path())?;
-            Some(record)
+            None
         }
     };
-    let Some(mut record) = record else {
-        return Ok(());
+    let turn = work::take_turn(&mut client, name)?;
+    let record = match planned {
+        Some(record) => record,
+        // The daemon may have replaced it until now, for a client that is dead.
+        None => keeper.load()?.ok_or_else(no_record)?,
     };
+    let mut mover = Mover::new(dir, &mut client, &keeper, record, turn, args.output.json)?;
     if args.abort {
-        let mut mover = Mover::new(dir, &mut client, &keeper, record, args.output.json)?;
         return abort(&mut mover);
     }
-    record.limit = args.limit.unwrap_or(record.limit);
-    if args.to.is_some() {
-        // One that was there is left alone: the daemon may be about to replace it, for a client that is
-        // dead, and knows better.
-        keeper.save(&record)?;
-    }
-    let mut mover = Mover::new(dir, &mut client, &keeper, record, args.output.json)?;
+    mover.record.limit = args.limit.unwrap_or(mover.record.limit);
+    keeper.save(&mover.record)?;
     mover.progress.recorded(&keeper.path.display().to_string())?;
     mover.run()
 }
@@ -164,8 +162,6 @@ fn abort(mover: &mut Mover<'_>) -> Result<(), Failure> {
         }
     } else if live == tables.before || live == tables.after && *step == Step::Moved {
         mover.keeper.remove()?;
-    } else if mover.reload()? {
-        return abort(mover);
     } else {
         return Err(mover.changed());
     }

@@ -16,6 +16,7 @@ pub(super) enum Request {
     Load { name: String, mode: Mode, bytes: u64 },
     Check { mode: Mode, bytes: u64 },
     Switch { name: String, bytes: u64 },
+    Turn { name: String },
     Info { name: Option<String> },
     Targets,
     Figures { name: Option<String> },
@@ -51,6 +52,7 @@ impl Request {
             | Request::Unexport { bytes } => bytes,
             Request::Read { .. }
             | Request::Wait { .. }
+            | Request::Turn { .. }
             | Request::ExportUblk { .. }
             | Request::Info { .. }
             | Request::Targets
@@ -90,6 +92,7 @@ impl Request {
             "switch" => {
                 Request::Switch { name: words.next("a name")?.into(), bytes: words.bytes()? }
             }
+            "turn" => Request::Turn { name: words.next("a name")?.into() },
             "info" => Request::Info { name: words.0.next().map(str::to_owned) },
             "targets" => Request::Targets,
             "figures" => Request::Figures { name: words.0.next().map(str::to_owned) },
@@ -105,8 +108,8 @@ impl Request {
             },
             "unexport" => Request::Unexport { bytes: words.bytes()? },
             _ => {
-                let known = "read, write, wait, message, create, load, check, switch, info, \
-                             targets, figures, metrics, export, export-ublk, unexport";
+                let known = "read, write, wait, message, create, load, check, switch, turn, \
+                             info, targets, figures, metrics, export, export-ublk, unexport";
                 return Err(Refused::request(format!(
                     "unknown request `{}`; known are {known}",
                     verb.escape_debug()

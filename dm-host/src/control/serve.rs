@@ -110,10 +110,15 @@ impl Connection<'_> {
             }
             Request::Switch { name, bytes } => {
                 let wanted = self.bytes(bytes)?;
+                let Shared { fence, turns, .. } = self.shared;
                 let device = find(mapper, &name);
                 let wanted = serde_json::from_slice(&wanted)
                     .map_err(|why| Refused::request(format!("expected a switch: {why}")));
-                device.and_then(|device| switch(mapper, &self.shared.fence, &device, &wanted?))
+                device.and_then(|device| switch(mapper, fence, turns, &device, &wanted?))
+            }
+            Request::Turn { name } => {
+                let device = find(mapper, &name);
+                device.map(|device| format!("{}\n", self.shared.turns.take(&device)))
             }
             Request::Info { name } => info(mapper, name.as_deref()),
             Request::Targets => targets(mapper),

@@ -16,6 +16,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::answer::{Refused, send};
 use super::serve::serve;
+use super::switch::Turns;
 use crate::Mapper;
 use crate::exports::Exports;
 use crate::host::Fence;
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) exports: Exports,
     /// The files that may be named to this server.
     pub(super) fence: Fence,
+    pub(super) turns: Turns,
     /// How many bytes its clients have announced, and may have in memory.
     announced: AtomicU64,
     is_stopping: AtomicBool,
@@ -87,6 +89,7 @@ impl Server {
         let shared = Arc::new(Shared {
             mapper,
             fence,
+            turns: Turns::default(),
             announced: AtomicU64::new(0),
             exports: Exports::default(),
             is_stopping: AtomicBool::new(false),

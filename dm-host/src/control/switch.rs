@@ -1,5 +1,6 @@
 //! Changing a table in one step, if it is still the one that whoever asks believes it to be.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 
 use dm_core::table_text::{Args, Position};
@@ -17,6 +18,8 @@ use crate::{Mapper, UserHost, durable};
 /// What is asked for. As JSON its keys are those of the fields.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct Switch {
+    /// Whose turn it is, as the request `turn` said.
+    pub(crate) turn: u64,
     /// The table that must be live, as the device prints it.
     pub(crate) from: String,
     /// The table that takes its place.
@@ -56,8 +59,21 @@ impl Legs {
     }
 }
 
-/// One switch at a time, so that each sees what it looked at.
-static ONE: Mutex<()> = Mutex::new(());
+/// Whose turn it is to switch each device, by its minor. It is locked for as long as a switch takes, so
+/// that each sees what it looked at.
+#[derive(Debug, Default)]
+pub(super) struct Turns(Mutex<HashMap<u32, u64>>);
+
+impl Turns {
+    /// From now on only switches with this number are made: what somebody else has asked for, who may be
+    /// dead, is either over or refused.
+    pub(super) fn take(&self, device: &MappedDevice<UserHost>) -> u64 {
+        let mut turns = self.0.lock();
+        let turn = turns.entry(device.minor().get()).or_default();
+        *turn += 1;
+        *turn
+    }
+}
 
 /// Suspends the device, looks, writes the record, and resumes it with the new table.
 ///
@@ -66,11 +82,15 @@ static ONE: Mutex<()> = Mutex::new(());
 pub(super) fn switch(
     mapper: &Mapper,
     fence: &Fence,
+    turns: &Turns,
     device: &MappedDevice<UserHost>,
     switch: &Switch,
 ) -> Result<String, Refused> {
-    let _one = ONE.lock();
+    let turns = turns.0.lock();
     let busy = |text: &str| Refused::new(Errno::Busy, text);
+    if turns.get(&device.minor().get()) != Some(&switch.turn) {
+        return Err(busy("somebody else has taken over"));
+    }
     let live = device.table().ok_or_else(|| busy("the device has no table"))?;
     if device.inactive_table().is_some() {
         return Err(busy("a table waits for resume; drop it with `dmctl clear`"));

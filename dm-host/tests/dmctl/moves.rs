@@ -365,3 +365,28 @@ done
 echo \"0 32768 linear b.img 0\" > dm/foo/table
 echo resume > dm/foo/state                        # b.img alone
 ";
+
+#[test]
+fn what_a_dead_client_asked_for_is_not_done_for_it_once_another_has_taken_over() {
+    let (daemon, ..) = daemon();
+    kill(start_slowly(&daemon, &[]));
+    let record = std::fs::read(daemon.folder.path("run/move-foo.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&record).unwrap();
+    say(&daemon, &["move", "foo", "--abort"]);
+    assert_eq!(say(&daemon, &["table", "foo"]), BEFORE);
+
+    // The dead one had the first turn. What it asked for last comes to the daemon only now.
+    let mut client = daemon.client();
+    let mut switch = |turn: u64| {
+        let (from, to) = (&record["tables"]["before"], &record["tables"]["during"]);
+        let wanted = serde_json::json!({
+            "turn": turn, "from": from, "to": to, "message": null, "with": null,
+        });
+        client.ask_with("switch foo", wanted.to_string().as_bytes()).map_err(|why| why.to_string())
+    };
+    assert_eq!(switch(1).unwrap_err(), "somebody else has taken over");
+    assert_eq!(say(&daemon, &["table", "foo"]), BEFORE);
+    // Whose turn it is, the last one's, may.
+    assert_eq!(switch(2).unwrap(), "");
+    assert_eq!(say(&daemon, &["table", "foo"]), MIRRORED);
+}

@@ -3,9 +3,9 @@
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::Soak;
 use super::random::Random;
 use super::volume::{self, MOVED, MOVED_LINES};
-use super::{Soak, SoakFailure};
 use crate::failure::Failure;
 
 /// Cuts the linear lines anew: 16 of them, or thousands.
@@ -78,15 +78,7 @@ fn cut_off(soak: &Soak, random: &mut Random, words: &[&str]) -> Result<(), Failu
         true => &["move", "moved", "--abort"],
         false => &["move", "moved", "--resume", "--limit", "0"],
     };
-    // What the client had asked for last may still be done, and the answer is then that.
-    for _ in 0..100 {
-        let mut command = ground.dmctl(words);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-        if command.status().map_err(start)?.success() {
-            soak.counts.moves.add(u64::from(!gives_up));
-            return Ok(());
-        }
-    }
-    let what = "moved: a move can be neither taken up nor given up".to_owned();
-    Err(SoakFailure::Unexpected(what).into())
+    ground.ask(words)?;
+    soak.counts.moves.add(u64::from(!gives_up));
+    Ok(())
 }

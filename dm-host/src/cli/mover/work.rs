@@ -21,6 +21,7 @@ pub(super) struct Mover<'m> {
     pub(super) keeper: &'m Keeper,
     pub(super) record: Record,
     pub(super) progress: Progress,
+    turn: u64,
     events: Receiver<()>,
 }
 
@@ -30,11 +31,12 @@ impl<'m> Mover<'m> {
         client: &'m mut Client,
         keeper: &'m Keeper,
         record: Record,
+        turn: u64,
         json: bool,
     ) -> Result<Mover<'m>, Failure> {
         let events = listen(Client::connect(dir)?, &record.device)?;
         let progress = Progress::new(json, &record.pieces, record.done);
-        Ok(Mover { client, keeper, record, progress, events })
+        Ok(Mover { client, keeper, record, progress, turn, events })
     }
 
     /// Moves what there is to move, wherever it stands.
@@ -45,7 +47,11 @@ impl<'m> Mover<'m> {
             let (is_before, is_during) = (live == tables.before, live == tables.during);
             match step {
                 Step::Moved if live == tables.after => self.moved(&piece)?,
-                Step::Moved if is_during => self.leave_again(&piece)?,
+                Step::Moved if is_during => {
+                    // The record was replaced, and yet not for certain: the mirror stayed.
+                    self.record.step = Step::Copying;
+                    self.keeper.save(&self.record)?;
+                }
                 Step::Copying if is_before => {
                     self.progress.moving(&piece, 0)?;
                     self.begin(&piece)?;
@@ -57,30 +63,11 @@ impl<'m> Mover<'m> {
                     self.revive(&piece)?;
                     self.finish(&piece)?;
                 }
-                _ => {
-                    if !self.reload()? {
-                        return Err(self.changed());
-                    }
-                }
+                _ => return Err(self.changed()),
             }
         }
         let table = self.table()?;
         self.progress.over(&table)
-    }
-
-    /// The exchange was recorded, but the mirror is still there: whoever asked for it is dead, and the
-    /// daemon may be about to make it. It has when it answers to this one.
-    fn leave_again(&mut self, piece: &Piece) -> Result<(), Failure> {
-        match self.leave(piece) {
-            Err(why) if is_busy(&why) => {
-                if self.table()? == self.record.tables.during {
-                    self.record.step = Step::Copying;
-                    self.keeper.save(&self.record)?;
-                }
-                Ok(())
-            }
-            left => left,
-        }
     }
 
     /// Puts the mirror in the place of the line.
@@ -88,9 +75,7 @@ impl<'m> Mover<'m> {
         let Record { tables, limit, .. } = &self.record;
         let (from, to) = (tables.before.clone(), tables.during.clone());
         let message = Some((piece.start, format!("limit {limit}")));
-        match self.switch(Switch { from, to: to.clone(), message, with: None }) {
-            // Somebody whom this move was taken over from had asked for it.
-            Err(why) if is_busy(&why) && self.table()? == to => Ok(()),
+        match self.switch(Switch { turn: self.turn, from, to, message, with: None }) {
             Err(why) if self.record.done == 0 && self.table()? == self.record.tables.before => {
                 // Nothing has begun.
                 self.keeper.remove()?;
@@ -130,7 +115,7 @@ impl<'m> Mover<'m> {
         let record = Some((self.keeper.path.clone(), moved.to_text()));
         let proof = Proof { mirror: piece.start, legs: Legs::Equal, record };
         let (from, to) = (moved.tables.during.clone(), moved.tables.after.clone());
-        self.switch(Switch { from, to, message: None, with: Some(proof) })?;
+        self.switch(Switch { turn: self.turn, from, to, message: None, with: Some(proof) })?;
         self.record = moved;
         Ok(())
     }
@@ -190,7 +175,7 @@ impl<'m> Mover<'m> {
             Step::Copying | Step::Moved => Legs::FirstComplete,
         };
         let proof = Proof { mirror: piece.start, legs, record };
-        self.switch(Switch { from, to, message: None, with: Some(proof) })?;
+        self.switch(Switch { turn: self.turn, from, to, message: None, with: Some(proof) })?;
         Ok(self.keeper.remove()?)
     }
 
@@ -221,18 +206,6 @@ impl<'m> Mover<'m> {
         MirrorStatus::find(&status, piece.start).ok_or_else(|| self.changed())
     }
 
-    /// Reads the record again. Returns whether it is another: whoever asked for the last exchange is
-    /// dead, and the daemon has made it meanwhile.
-    pub(super) fn reload(&mut self) -> Result<bool, Failure> {
-        let Some(record) = self.keeper.load()? else {
-            return Ok(false);
-        };
-        let record = Record { limit: self.record.limit, ..record };
-        let is_another = (record.done, record.step) != (self.record.done, self.record.step);
-        self.record = record;
-        Ok(is_another)
-    }
-
     pub(super) fn changed(&self) -> Failure {
         let (name, record) = (self.record.device.clone(), self.keeper.path.clone());
         MoveError::Changed { name, record }.into()
@@ -242,6 +215,13 @@ impl<'m> Mover<'m> {
         let name = name_word(&self.record.device)?;
         self.client.read(&format!("{name}/{file}")).map_err(of(name))
     }
+}
+
+/// From here on nothing is done any more that an earlier client has asked for.
+pub(super) fn take_turn(client: &mut Client, name: &str) -> Result<u64, Failure> {
+    let turn = ask_about(client, "turn", name, None)?;
+    // It is a number; another one would be nobody's turn.
+    Ok(turn.trim_end().parse().unwrap_or_default())
 }
 
 /// Whether the daemon did nothing, since things are not as they were thought to be.

@@ -13,6 +13,7 @@ fn requests() {
         ("read foo/table", Request::Read { path: "foo/table".into() }),
         ("write control 11", Request::Write { path: "control".into(), bytes: 11 }),
         ("create foo ro 7 - 0", create),
+        ("turn foo", Request::Turn { name: "foo".into() }),
         ("info", Request::Info { name: None }),
         ("targets", Request::Targets),
         ("figures foo", Request::Figures { name: Some("foo".into()) }),
@@ -32,7 +33,7 @@ fn what_is_no_request_is_told_apart() {
         (
             "reed foo",
             "unknown request `reed`; known are read, write, wait, message, create, load, check, \
-             switch, info, targets, figures, metrics, export, export-ublk, unexport",
+             switch, turn, info, targets, figures, metrics, export, export-ublk, unexport",
         ),
         ("read", "expected a path, found the end of the line"),
         ("read a b", "expected the end of the line, found `b`"),
