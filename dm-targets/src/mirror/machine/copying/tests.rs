@@ -143,6 +143,11 @@ fn a_region_that_is_being_copied_is_not_begun_again() {
     rig.done(&["copy read 0: 0+64", "copy write 1: 0+64"]);
     rig.run();
     assert_eq!(rig.jobs(), ["copy read 0: 64+64", "copy read 0: 128+64"]);
+    // Nor is there no hope for it, though there was none to begin with.
+    rig.done(&["copy read 0: 64+64"]);
+    rig.end("copy write 1: 64+64", FAILED);
+    rig.finish();
+    assert_eq!(rig.status(), "3/3 AS");
 }
 
 #[test]
