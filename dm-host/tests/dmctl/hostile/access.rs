@@ -165,7 +165,7 @@ fn a_client_has_files_written_only_where_that_is_allowed() {
     let victim = daemon.folder.file("victim", "theirs");
     let table = daemon.dmctl(["table", "foo"]).ok();
     let switch = serde_json::json!({
-        "from": table, "to": "0 2048 zero\n", "message": null,
+        "turn": 1, "from": table, "to": "0 2048 zero\n", "message": null,
         "with": {"mirror": 0, "legs": "Equal", "record": [victim, "ours"]},
     });
     let mirror = format!("0 2048 mirror core 1 1024 2 {a} 0 {b} 0 1 handle_errors");
@@ -176,6 +176,7 @@ fn a_client_has_files_written_only_where_that_is_allowed() {
     });
     let mut switch = switch;
     switch["from"] = daemon.dmctl(["table", "foo"]).ok().into();
+    assert_eq!(daemon.client().ask("turn foo").unwrap(), "1\n");
     let refused = daemon.client().ask_with("switch foo", switch.to_string().as_bytes());
     let refused = refused.unwrap_err().to_string();
     assert!(refused.contains("it is not in a directory that this daemon may use"), "{refused}");
