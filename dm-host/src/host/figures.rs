@@ -81,7 +81,28 @@ impl Figures {
 /// The counters of all devices.
 #[derive(Default)]
 pub(crate) struct Registry {
-    devices: Mutex<HashMap<Minor, Vec<Arc<Block>>>>,
+    devices: Mutex<HashMap<Minor, Device>>,
+}
+
+#[derive(Default)]
+struct Device {
+    blocks: Vec<Arc<Block>>,
+    /// What was counted for lines that it has no longer.
+    past: Figures,
+}
+
+impl Device {
+    /// Sums up the blocks that nobody counts with any more, of other lines than these.
+    fn fold(&mut self, starts: &[u64]) {
+        let Device { blocks, past } = self;
+        blocks.retain(|block| {
+            let is_past = Arc::strong_count(block) == 1 && block.starts() != starts;
+            if is_past {
+                block.figures().iter().for_each(|line| past.add(line));
+            }
+            !is_past
+        });
+    }
 }
 
 impl Registry {
@@ -109,7 +130,11 @@ impl Registry {
         let mut figures = DeviceFigures { name: device.name().to_string(), ..Default::default() };
         figures.lines.resize(starts.len(), Figures::default());
         let devices = self.devices.lock();
-        for block in devices.get(&device.minor()).into_iter().flatten() {
+        let Some(known) = devices.get(&device.minor()) else {
+            return figures;
+        };
+        figures.device.add(&known.past);
+        for block in &known.blocks {
             let lines = block.figures();
             lines.iter().for_each(|line| figures.device.add(line));
             if block.starts() == &starts[..] {
@@ -157,7 +182,9 @@ impl Counter {
     /// lines, takes its place with what it has counted: a thousand connections are one block.
     fn register(&mut self) {
         let mut devices = self.registry.devices.lock();
-        let blocks = devices.entry(self.minor).or_default();
+        let device = devices.entry(self.minor).or_default();
+        device.fold(self.block.starts());
+        let blocks = &mut device.blocks;
         let same = |block: &&Arc<Block>| {
             block.starts() == self.block.starts() && Arc::strong_count(block) == 1
         };
@@ -210,3 +237,6 @@ impl UserHost {
         });
     }
 }
+
+#[cfg(test)]
+mod tests;
