@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use lexopt::prelude::*;
 
+use crate::dmctl;
 use crate::failure::Failure;
 use crate::setup::{self, Tool, tool};
 use crate::shell;
@@ -96,8 +97,7 @@ impl Plan {
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let plan = Plan::parse(args)?;
     setup::packages(TOOLS)?;
-    let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
-    shell::run(&mut build)?;
+    dmctl::build()?;
     let ground = Ground::prepare(plan.megabytes)?;
     let mut figures = Vec::new();
     for cache in [Cache::Pages, Cache::Direct] {

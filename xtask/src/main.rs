@@ -11,6 +11,7 @@ mod apt;
 mod bare_metal;
 mod cli;
 mod coverage;
+mod dmctl;
 mod failure;
 mod fuzz;
 mod io;

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use lexopt::prelude::*;
 
+use crate::dmctl;
 use crate::failure::Failure;
 use crate::io::{IoFailure, fill};
 use crate::setup::{self, Tool, tool};
@@ -52,8 +53,7 @@ impl Plan {
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let plan = Plan::parse(args)?;
     setup::packages(TOOLS)?;
-    let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
-    shell::run(&mut build)?;
+    dmctl::build()?;
     let ground = Ground::prepare(&plan)?;
     println!("{} MiB, {} rounds; medians", plan.megabytes, plan.rounds);
     for prefix in ["direct:", ""] {
@@ -254,7 +254,7 @@ impl Drop for Ground {
 }
 
 fn dmctl(folder: &std::path::Path, args: &[&str]) -> Command {
-    let program = shell::scratch().join("../release/dmctl");
+    let program = dmctl::program();
     let mut command = shell::command(program, &["--dir"]);
     command.arg(folder.join("run")).args(args);
     command

@@ -41,17 +41,13 @@ fn watch(sanitizer: &str) -> Result<(), Failure> {
     cargo.arg("--target-dir").arg(&folder);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
     cargo.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
-    // Of the programs that tests start, too: each process has a file of its own.
-    // Tests ask for more memory than there can be; that is an error, as it is elsewhere.
+    // Of the programs that tests start, too: each process has a file of its own. Tests ask for more
+    // memory than there can be; that is an error, as it is elsewhere.
     let log_path = reports.join("report");
     let mut options = format!("log_path={}:allocator_may_return_null=1", log_path.display());
     if sanitizer == "thread" {
         // Tests are to go on: what it finds is counted in the end.
         options += ":exitcode=0";
-    }
-    let excused = shell::root().join(format!("xtask/sanitizers/{sanitizer}.txt"));
-    if excused.is_file() {
-        options += &format!(":suppressions={}", excused.display());
     }
     let variable = if sanitizer == "thread" { "TSAN_OPTIONS" } else { "ASAN_OPTIONS" };
     cargo.env(variable, options);

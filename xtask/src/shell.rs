@@ -3,7 +3,7 @@
 use std::env;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::failure::Failure;
 
@@ -97,4 +97,15 @@ pub(crate) fn words(command: &Command) -> String {
     let words = [program].into_iter().chain(command.get_args());
     let words = words.map(|word| word.to_string_lossy().into_owned());
     set.chain(words).collect::<Vec<_>>().join(" ")
+}
+
+/// A process that is ended when this is dropped.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It fails where it has ended by itself.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use lexopt::prelude::*;
 
+use crate::dmctl;
 use crate::failure::Failure;
 use crate::setup::{self, Tool, tool};
 use crate::shell;
@@ -113,14 +114,7 @@ const WORKERS: &[Worker] = &[
 
 fn load(time: Duration) -> Result<(), Failure> {
     setup::packages(TOOLS)?;
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "dm-host",
-        "--bin",
-        "dmctl",
-    ]))?;
+    dmctl::build()?;
     let soak = Soak {
         ground: Ground::prepare()?,
         counts: Counts::default(),

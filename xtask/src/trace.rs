@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use crate::dmctl;
 use crate::failure::Failure;
 use crate::shell;
 
@@ -41,8 +42,7 @@ pub(crate) fn record() -> Result<(), Failure> {
     if !missing.is_empty() {
         return Err(TraceFailure::Missing(missing.join(", ")).into());
     }
-    shell::run(&mut shell::cargo(&["build", "--release", "--package=dm-host", "--bin=dmctl"]))?;
-    let dmctl = shell::scratch().with_file_name("release").join("dmctl");
+    let dmctl = dmctl::build()?;
     for volume in VOLUMES {
         for file_system in FILE_SYSTEMS {
             trace(&dmctl, volume, file_system)?;

@@ -8,14 +8,16 @@ use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::dmctl;
 use crate::failure::Failure;
+use crate::kernel::guest::Clock;
 use crate::kernel::{guest, packages};
 use crate::setup::{self, Tool, tool};
-use crate::shell;
+use crate::shell::{self, Running};
 
 pub(crate) mod ublk;
 
@@ -26,7 +28,7 @@ const TOOLS: &[Tool] = &[
 
 /// The script that the guest runs, from where those of the kernel module are.
 const SCRIPT: &str = "../../../dm-host/tests/vm/vhost.sh";
-const SECONDS: &str = "900";
+const SECONDS: u32 = 900;
 const SECTORS: u64 = 64 << 11;
 
 /// Builds all of it, runs it, and writes `target/bench/vhost.json`.
@@ -35,8 +37,7 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     guest::install()?;
     let kernel = packages::provide(kernel)?;
     let image = guest::initramfs(&kernel, None, &[], &kernel.root.join("vm"), SCRIPT)?;
-    let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
-    shell::run(&mut build)?;
+    dmctl::build()?;
 
     let folder = shell::scratch().join("vm");
     let _ = fs::remove_dir_all(&folder);
@@ -49,19 +50,14 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     let dmctl = serve(&folder, &disk, &ours)?;
     let _daemon = storage_daemon(&disk, &theirs)?;
 
-    let mut qemu = shell::command("timeout", &[SECONDS, "qemu-system-x86_64"]);
-    qemu.args(["-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "max", "-m", "1G"]);
+    let mut qemu = guest::machine(&kernel, &image, "", Clock::Real, "1G", SECONDS);
     qemu.args(["-object", "memory-backend-memfd,id=memory,size=1G,share=on"]);
-    qemu.args(["-machine", "q35,memory-backend=memory", "-display", "none", "-serial", "stdio"]);
-    qemu.args(["-no-reboot", "-nic", "none"]);
+    qemu.args(["-machine", "q35,memory-backend=memory"]);
     for (name, socket) in [("ours", &ours), ("theirs", &theirs)] {
         let socket = socket.display();
         qemu.arg("-chardev").arg(format!("socket,id={name},path={socket},reconnect=1"));
         qemu.args(["-device", &format!("vhost-user-blk-pci,chardev={name},num-queues=2")]);
     }
-    qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
-    qemu.args(["-append", "console=ttyS0 quiet loglevel=5 panic=-1 oops=panic"]);
-    qemu.stdin(Stdio::null()).stdout(Stdio::piped());
     let log = kernel.root.join("vhost.log");
     let _ = fs::remove_file(&log);
     let ended = AtomicBool::new(false);
@@ -115,19 +111,8 @@ fn kill_and_restart(
     Ok(())
 }
 
-/// A program that is ended when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It fails where it has ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn serve(folder: &Path, disk: &Path, socket: &Path) -> Result<Running, Failure> {
-    let program = shell::scratch().join("../release/dmctl");
+    let program = dmctl::program();
     let table = folder.join("table");
     let text = format!("0 {SECTORS} linear {} 0\n", disk.display());
     fs::write(&table, text).map_err(file(&table))?;

@@ -317,7 +317,7 @@ impl<'c> Transmission<'c> {
         let seen = self.waiting.wait(wanted, self.inbox.doorbell())?;
         self.readable |= seen.readable;
         // What it sent before it left is still taken, if it can be.
-        Ok(if seen.ended && !input { Peer::Gone } else { Peer::There })
+        Ok(if seen.ended { Peer::Gone } else { Peer::There })
     }
 }
 

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use super::file;
 use super::ground::{Cache, Ground, Layout, OFFSET};
+use crate::dmctl;
 use crate::failure::Failure;
 use crate::shell;
 
@@ -109,7 +110,7 @@ impl Contender {
 
 /// One daemon has all layouts: a device that nobody asks costs nothing.
 fn dmctl(job: &Job<'_>) -> Result<Command, Failure> {
-    let program = shell::scratch().join("../release/dmctl");
+    let program = dmctl::program();
     let mut command = shell::command(program, &["--dir"]);
     command.arg(job.folder).arg("serve");
     for layout in Layout::ALL {

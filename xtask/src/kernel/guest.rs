@@ -99,6 +99,22 @@ pub(crate) fn run(
     let work = kernel.root.join("guest");
     let image = initramfs(kernel, Some(&module), &[], &work, script)?;
     let log = kernel.root.join(format!("{script}.log"));
+    let mut qemu = machine(kernel, &image, words, clock, "3G", seconds);
+    let disk = disk(&work)?;
+    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", disk.display()));
+    boot(&mut qemu, log)
+}
+
+/// A machine with so much memory that runs for so long at most, with `words` in the environment of its
+/// first process. Devices may be added.
+pub(crate) fn machine(
+    kernel: &Kernel,
+    image: &Path,
+    words: &str,
+    clock: Clock,
+    memory: &str,
+    seconds: u32,
+) -> Command {
     let mut qemu = shell::command("timeout", &[&seconds.to_string(), "qemu-system-x86_64"]);
     // Emulated: a /dev/kvm may be there and still not run a stock kernel.
     match clock {
@@ -107,17 +123,15 @@ pub(crate) fn run(
             qemu.args(["-accel", "tcg,thread=single", "-smp", "1", "-icount", "shift=0,sleep=off"])
         }
     };
-    qemu.args(["-cpu", "max", "-m", "3G"]);
+    qemu.args(["-cpu", "max", "-m", memory]);
     qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
     qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
-    let disk = disk(&work)?;
-    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", disk.display()));
-    // An oops ends the run at once, and so does a task that hangs.
-    // Nor is the timer tested at boot, which fails where much else runs outside.
+    // An oops ends the run at once, and so does a task that hangs. Nor is the timer tested at boot,
+    // which fails where much else runs outside.
     let command_line =
         format!("console=ttyS0 quiet loglevel=5 no_timer_check panic=-1 oops=panic {words}");
     qemu.args(["-append", &command_line]).stdin(Stdio::null()).stdout(Stdio::piped());
-    boot(&mut qemu, log)
+    qemu
 }
 
 /// A disk for the guest, all zeros.

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -11,22 +11,12 @@ use super::report::Count;
 use super::sample::Sample;
 use super::volume::{SECTORS, VOLUMES};
 use super::{SoakFailure, file};
+use crate::dmctl;
 use crate::failure::Failure;
-use crate::shell;
+use crate::shell::{self, Running};
 
 /// How long anything may take: NBD servers are waited for up to a minute.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
-
-/// A process that is ended when this is dropped.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It fails where it has ended by itself.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
 
 /// A folder with disks, the daemon that serves them, and a disk that is another server's.
 pub(super) struct Ground {
@@ -165,7 +155,7 @@ impl Ground {
 }
 
 fn dmctl(folder: &std::path::Path, args: &[&str]) -> Command {
-    let mut command = shell::command(shell::target().join("release/dmctl"), &["--dir"]);
+    let mut command = shell::command(dmctl::program(), &["--dir"]);
     command.arg(folder.join("run")).args(args).current_dir(folder);
     command
 }

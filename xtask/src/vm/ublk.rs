@@ -4,15 +4,15 @@
 //! something only about an emulated machine.
 
 use std::fs;
-use std::process::Stdio;
 
 use super::{file, rows};
+use crate::dmctl;
 use crate::failure::Failure;
+use crate::kernel::guest::Clock;
 use crate::kernel::{guest, packages};
-use crate::shell;
 
 const SCRIPT: &str = "../../../dm-host/tests/vm/ublk.sh";
-const SECONDS: &str = "1200";
+const SECONDS: u32 = 1200;
 
 /// The first kernel of those that are known that is built with the driver.
 const KERNEL: &str = "6.12";
@@ -20,17 +20,10 @@ const KERNEL: &str = "6.12";
 pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     guest::install()?;
     let kernel = packages::provide(Some(kernel.unwrap_or(KERNEL)))?;
-    let mut build = shell::cargo(&["build", "--release", "--package", "dm-host", "--bin", "dmctl"]);
-    shell::run(&mut build)?;
-    let dmctl = shell::target().join("release/dmctl");
+    let dmctl = dmctl::build()?;
     let image = guest::initramfs(&kernel, None, &[&dmctl], &kernel.root.join("vm"), SCRIPT)?;
 
-    let mut qemu = shell::command("timeout", &[SECONDS, "qemu-system-x86_64"]);
-    qemu.args(["-accel", "tcg,thread=multi", "-smp", "2", "-cpu", "max", "-m", "2G"]);
-    qemu.args(["-display", "none", "-serial", "stdio", "-no-reboot", "-nic", "none"]);
-    qemu.arg("-kernel").arg(kernel.image()).arg("-initrd").arg(image);
-    qemu.args(["-append", "console=ttyS0 quiet loglevel=5 no_timer_check panic=-1 oops=panic"]);
-    qemu.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut qemu = guest::machine(&kernel, &image, "", Clock::Real, "2G", SECONDS);
     let log = guest::boot(&mut qemu, kernel.root.join("ublk.log"))?;
 
     let text = fs::read_to_string(&log).map_err(file(&log))?;
