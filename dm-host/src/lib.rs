@@ -16,6 +16,8 @@ mod host;
 mod inbox;
 mod mirror_status;
 pub mod nbd;
+#[cfg(test)]
+mod testing;
 mod tls;
 pub mod ublk;
 mod unix_socket;

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dm_core::{Mode, Open, Registry};
+use dm_core::{BioFlags, Mode, Open, Registry};
 use dm_host::{BlockIo, HostOptions, Mapper, UserHost};
 use tempfile::TempDir;
 
@@ -146,6 +146,21 @@ pub(crate) fn pattern(bytes: usize, seed: u32) -> Vec<u8> {
     (0..bytes as u32)
         .map(|n| (n.wrapping_mul(2_654_435_761).wrapping_add(seed) >> 13) as u8)
         .collect()
+}
+
+/// Writes 2 MiB to two stripes of 4 KiB each, looks for them in the files below, reads them back, and
+/// returns them.
+pub(crate) fn write_stripe(io: &BlockIo, files: [&str; 2]) -> Vec<u8> {
+    let written = pattern(2 << 20, 1);
+    io.write_at(&written, 0, BioFlags::FUA).unwrap();
+    let files = files.map(|path| std::fs::read(path).unwrap());
+    for (n, chunk) in written.chunks(4096).enumerate() {
+        assert!(files[n % 2][n / 2 * 4096..][..4096] == *chunk, "chunk {n}");
+    }
+    let mut read = vec![0; written.len()];
+    io.read_at(&mut read, 0).unwrap();
+    assert!(read == written);
+    written
 }
 
 pub(crate) const MEGABYTE: u64 = 1 << 20;

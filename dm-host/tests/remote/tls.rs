@@ -9,7 +9,7 @@ use dm_host::{BlockIo, Zeroing};
 
 use crate::certificates::Authority;
 use crate::support::{
-    MEGABYTE, Running, Setup, free_port, nbdkit, nbdkit_on_tcp, pattern, qemu_nbd, uri,
+    MEGABYTE, Running, Setup, free_port, nbdkit, nbdkit_on_tcp, qemu_nbd, uri, write_stripe,
 };
 
 /// The address of an export on a unix socket, with the certificates of a directory.
@@ -50,15 +50,8 @@ fn a_stripe_over_two_servers_with_tls_has_its_bytes_where_they_must_be() {
     let servers = (nbdkit_tls(&setup, &first, &a), qemu_nbd_tls(&setup, &second, &b));
     let uris = (secure(&setup, &first, "", "client"), secure(&setup, &second, "disk", "client"));
     let io = setup.open(&format!("0 4096 striped 2 8 {} 0 {} 0", uris.0, uris.1));
-    let written = pattern(2 << 20, 1);
-    io.write_at(&written, 0, BioFlags::FUA).unwrap();
-    let files = [&a, &b].map(|path| std::fs::read(path).unwrap());
-    for (n, chunk) in written.chunks(4096).enumerate() {
-        assert!(files[n % 2][n / 2 * 4096..][..4096] == *chunk, "chunk {n}");
-    }
+    let written = write_stripe(&io, [&a, &b]);
     let mut read = vec![0; written.len()];
-    io.read_at(&mut read, 0).unwrap();
-    assert!(read == written);
     io.write_zeroes(8192, 16384, Zeroing::empty()).unwrap();
     io.read_at(&mut read[..32768], 0).unwrap();
     assert!(read[8192..24576].iter().all(|&byte| byte == 0));

@@ -1,13 +1,7 @@
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::Receiver;
 
 use super::*;
-
-fn told() -> (Arc<dyn Complete>, Receiver<Done>) {
-    let (sender, receiver) = channel();
-    let sender = Mutex::new(sender);
-    let then = move |done| sender.lock().send(done).unwrap();
-    (Arc::new(then), receiver)
-}
+use crate::testing::told;
 
 fn read(sectors: u64) -> (UserBio, Receiver<Done>) {
     let (then, done) = told();

@@ -1,32 +1,22 @@
-use std::sync::mpsc::channel;
-
-use dm_core::{Mode, Sector, Sectors};
+use dm_core::{Sector, Sectors};
 
 use super::*;
-use crate::{Buffer, Done, HostOptions};
+use crate::Buffer;
+use crate::testing::{device, give, told};
 
 #[test]
 fn what_was_counted_for_lines_of_old_is_kept_as_one_sum() {
-    let types = dm_core::Registry::with_builtins().unwrap();
-    let mapper = UserHost::start(&HostOptions::default(), types).unwrap();
-    let device = mapper.create("disk".parse().unwrap(), Default::default()).unwrap();
-    let load = |cut: u64| {
-        let table = format!("0 {cut} zero\n{cut} {} zero\n", 1000 - cut);
-        mapper.load(&device, table.as_bytes(), Mode::ReadWrite, &mut |_| {}).unwrap();
-        mapper.host().wait(&device.resume().unwrap());
-    };
-    load(500);
+    let table = |cut: u64| format!("0 {cut} zero\n{cut} {} zero\n", 1000 - cut);
+    let (mapper, device) = device(&table(500));
     let open = device.open().unwrap();
     let mut counter = mapper.host().counter(&open);
     for cut in 1..=100 {
-        load(cut);
-        let (sender, done) = channel();
-        let sender = Mutex::new(sender);
-        let then = Arc::new(move |done: Done| sender.lock().send(done.result).unwrap());
+        give(&mapper, &device, &table(cut));
+        let (then, done) = told();
         let buffer = Buffer::zeroed(Sectors::new(1)).unwrap();
         let bio = UserBio::read(Sector::new(0), buffer, 0, then);
         open.submit(counter.count(&open, bio));
-        assert_eq!(done.recv().unwrap(), Ok(()));
+        assert_eq!(done.recv().unwrap().result, Ok(()));
     }
     let figures = mapper.host().figures(&device);
     assert_eq!((figures.device.reads, figures.device.in_flight), (100, 0));

@@ -1,25 +1,15 @@
-use std::sync::mpsc::channel;
-
-use dm_core::{Mode, Registry};
-
+use crate::UserBio;
 use crate::host::RingWaiting;
-use crate::{Done, HostOptions, UserBio, UserHost};
+use crate::testing::{device, told};
 
 #[test]
 fn jobs_of_a_ring_that_is_dropped_are_carried_out() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk");
     std::fs::File::create(&path).unwrap().set_len(1 << 20).unwrap();
-    let mapper =
-        UserHost::start(&HostOptions::default(), Registry::with_builtins().unwrap()).unwrap();
-    let device = mapper.create("disk".parse().unwrap(), Default::default()).unwrap();
-    let table = format!("0 2048 linear {} 0", path.display());
-    mapper.load(&device, table.as_bytes(), Mode::ReadWrite, &mut |_| {}).unwrap();
-    mapper.host().wait(&device.resume().unwrap());
+    let (mapper, device) = device(&format!("0 2048 linear {} 0", path.display()));
     let open = device.open().unwrap();
-    let (sender, done) = channel();
-    let sender = std::sync::Mutex::new(sender);
-    let then = std::sync::Arc::new(move |done: Done| sender.lock().unwrap().send(done).unwrap());
+    let (then, done) = told();
 
     let ring = mapper.host().local_ring(RingWaiting::InTurn);
     for tag in 0..10 {
