@@ -49,6 +49,8 @@ pub(crate) enum Chore {
 pub(crate) enum SoakFailure {
     #[error("the daemon has ended, or never was ready")]
     NoDaemon,
+    #[error("nothing is left that would start nbdkit")]
+    NoServer,
     #[error("`{what}` is not over after {} s", patience.as_secs())]
     Stuck { what: String, patience: Duration },
     #[error("{volume}: fio did not find what it had written:\n{said}")]

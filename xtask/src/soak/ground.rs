@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::Mutex;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
 use super::report::Count;
@@ -23,7 +24,13 @@ pub(super) struct Ground {
     pub(super) folder: PathBuf,
     daemon: Running,
     /// nbdkit, while it lives.
-    server: Mutex<Option<Running>>,
+    server: Mutex<Option<Server>>,
+}
+
+/// nbdkit, and what keeps the thread that started it: it would end with that one.
+struct Server {
+    _process: Running,
+    _thread: Sender<()>,
 }
 
 /// The file whose presence makes the other server fail everything.
@@ -114,11 +121,19 @@ impl Ground {
         let log = self.folder.join("nbdkit.log");
         // What it says of each error that it was told to make is too much to show.
         let log = File::create(&log).map_err(file(&log))?;
-        let started = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        let running = Running(started.map_err(start(&command))?);
-        wait_for(&shell::words(&command), || Ok(socket.exists()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let words = shell::words(&command);
+        let (thread, is_wanted) = channel();
+        let (tell, started) = channel();
+        std::thread::spawn(move || {
+            let told = tell.send(command.spawn().map_err(start(&command)));
+            // Until nobody wants it any more.
+            told.map(|()| is_wanted.recv())
+        });
+        let process = Running(started.recv().map_err(|_| SoakFailure::NoServer)??);
+        wait_for(&words, || Ok(socket.exists()))?;
         if let Ok(mut server) = self.server.lock() {
-            *server = Some(running);
+            *server = Some(Server { _process: process, _thread: thread });
         }
         Ok(())
     }
