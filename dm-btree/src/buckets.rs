@@ -115,3 +115,6 @@ impl<K: Sixteen> SectorIndex for Buckets<K> {
         keys.saturating_add(self.starts.capacity().saturating_mul(size_of::<u32>()))
     }
 }
+
+#[cfg(test)]
+mod tests;

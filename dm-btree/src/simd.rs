@@ -68,9 +68,12 @@ pub trait Width: Sized + 'static {
         Self: Key;
 }
 
-/// A search that this processor can run.
+/// A search that this processor can run, and the instructions that it is made of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Searcher<K: Key>(Search<K>);
+pub(crate) struct Searcher<K: Key> {
+    search: Search<K>,
+    pub(crate) instructions: Instructions,
+}
 
 impl<K: Key> Searcher<K> {
     /// The number of the first key that is not below `key`; at least the number of keys without one.
@@ -78,7 +81,7 @@ impl<K: Key> Searcher<K> {
     #[allow(unsafe_code)]
     pub(crate) fn search(self, nodes: &[Node<K>], levels: &Levels, key: K) -> usize {
         // SAFETY: it was made from `Instructions`, which there are only for what the processor has.
-        unsafe { (self.0)(nodes, levels, key) }
+        unsafe { (self.search)(nodes, levels, key) }
     }
 }
 
@@ -126,7 +129,7 @@ impl Instructions {
 
     /// How to search a tree with these levels.
     pub(crate) fn search<K: Key>(self, levels: &Levels) -> Searcher<K> {
-        Searcher(match self.0 {
+        let search = match self.0 {
             Set::Scalar => plain::search::<K, Scalar>(levels),
             #[cfg(all(feature = "std", any(target_arch = "x86_64", target_arch = "aarch64")))]
             Set::Base => plain::search::<K, Base>(levels),
@@ -134,7 +137,8 @@ impl Instructions {
             Set::Avx2(has) => has.search(levels),
             #[cfg(all(feature = "std", target_arch = "x86_64"))]
             Set::Avx512(has) => has.search(levels),
-        })
+        };
+        Searcher { search, instructions: self }
     }
 
     /// Searches for each of `keys`; the answers go into the places of the same number in `found`.

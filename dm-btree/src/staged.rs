@@ -28,7 +28,6 @@ pub struct Staged<S, G> {
     /// The first stage: a tree of the groups' upper halves.
     highs: Levels,
     len: usize,
-    instructions: Instructions,
     searcher: Searcher<u32>,
 }
 
@@ -62,19 +61,18 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> Staged<S, G> {
         search::fill(first_stage, &highs, groups_needed, |n| {
             group_list.get(n).map_or(u32::MAX, |group| group.high)
         });
-        let instructions = Instructions::best();
-        let searcher = instructions.search(&highs);
-        Ok(Staged { nodes, groups, highs, len: keys.len(), instructions, searcher })
+        let searcher = Instructions::best().search(&highs);
+        Ok(Staged { nodes, groups, highs, len: keys.len(), searcher })
     }
 
     /// The same index, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        Staged { instructions, searcher: instructions.search(&self.highs), ..self }
+        Staged { searcher: instructions.search(&self.highs), ..self }
     }
 
     /// The instructions that search it.
     pub fn instructions(&self) -> Instructions {
-        self.instructions
+        self.searcher.instructions
     }
 
     /// How many nodes and how many groups it takes for `keys`, which must be in order.
@@ -102,7 +100,7 @@ impl<S: Storage<Node<u32>>, G: Storage<Group>> SectorIndex for Staged<S, G> {
         // All of a group is past the sector if its upper half is.
         let low = if group.high == high(sector) { low(sector) } else { 0 };
         let tree = nodes.get(group.root as usize..)?;
-        let n = self.instructions.search(&group.levels).search(tree, &group.levels, low);
+        let n = self.instructions().search(&group.levels).search(tree, &group.levels, low);
         let n = group.first.wrapping_add(n);
         (n < self.len).then_some(n)
     }

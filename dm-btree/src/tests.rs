@@ -139,6 +139,10 @@ fn an_index_takes_the_form_that_suits_its_keys() {
     assert_eq!(form(65, 1), Ok("buckets"));
     assert_eq!(form(100_000, 1 << 32), Ok("buckets"), "aligned");
     assert_eq!(form(100_000, (1 << 40) + 1), Ok("buckets"), "not aligned");
+    assert_eq!(form(1 << 18, 1), Ok("buckets"));
+    assert_eq!(form((1 << 18) + 1, 1), Ok("32-bit"), "too many for buckets");
+    let round = (1..=1000).map(|n| n << 40).collect();
+    assert_eq!(Index::build(round).map(|index| index.form()), Ok("buckets"), "not aligned");
     // Short lines, and a long one.
     let uneven = |short: u64, last: u64| {
         let ends = (1..=short).chain([last]).collect();
@@ -147,10 +151,32 @@ fn an_index_takes_the_form_that_suits_its_keys() {
     assert_eq!(uneven(1000, 1 << 31), Ok("32-bit"));
     assert_eq!(uneven(1000, 1 << 32), Ok("64-bit"), "not aligned");
     assert_eq!(uneven(100_000, 1 << 32), Ok("staged"), "not aligned, and dense");
+    let far_apart = (1..=20).chain((1..=70_000).map(|n| n << 32)).collect();
+    assert_eq!(Index::build(far_apart).map(|index| index.form()), Ok("64-bit"), "not dense");
     assert_eq!(
         Index::build(vec![1 << 40, 1 << 41, 7]).err(),
         Some(BuildError::NotIncreasing { at: 2 })
     );
+}
+
+#[test]
+fn instructions_are_those_of_the_processor() {
+    let mut has = vec!["scalar"];
+    #[cfg(target_arch = "aarch64")]
+    has.push("NEON");
+    #[cfg(target_arch = "x86_64")]
+    {
+        let counts = std::is_x86_feature_detected!("popcnt");
+        has.push("SSE2");
+        has.extend((std::is_x86_feature_detected!("avx2") && counts).then_some("AVX2"));
+        has.extend((std::is_x86_feature_detected!("avx512f") && counts).then_some("AVX-512"));
+    }
+    if cfg!(not(feature = "std")) {
+        has.truncate(1);
+    }
+    let names: Vec<_> = Instructions::available().map(Instructions::name).collect();
+    assert_eq!(names, has);
+    assert_eq!(Some(&Instructions::best().name()), has.last());
 }
 
 #[test]
@@ -170,6 +196,18 @@ fn a_batch_stops_at_the_shorter_end() {
             assert!(rest.iter().all(Option::is_none), "{name}: wrote past {len} answers");
         }
     });
+}
+
+/// The last key may be the highest number there is: what is wider does not find it.
+#[test]
+fn a_batch_finds_no_key_for_sectors_too_wide() {
+    let keys: Vec<u64> = (0..80_000).chain([u64::from(u32::MAX)]).collect();
+    let tree = BTree32::build(&keys, Vec::new()).unwrap();
+    for wide in [1 << 32, u64::MAX] {
+        let mut found = [Some(7); 32];
+        tree.lookup_batch(&[wide; 32], &mut found);
+        assert_eq!(found, [None; 32]);
+    }
 }
 
 #[test]
@@ -195,6 +233,19 @@ fn storage_too_small_is_refused() {
     assert_eq!(BTree64::build(&keys, heapless::Vec::<_, 9>::new()).err(), refused);
     assert_eq!(BTree64::build(&keys, &mut [u64::FILL; 9][..]).err(), refused);
     assert!(BTree64::build(&keys, heapless::Vec::<_, 10>::new()).is_ok());
+}
+
+/// Of eight keys a node: a root of four nodes has 33 children, one of one node has nine.
+#[test]
+fn a_tree_has_no_more_levels_than_it_needs() {
+    let nodes = |leaves: usize| BTree64::<Vec<_>>::nodes_for(8 * leaves);
+    assert_eq!(nodes(1), Ok(1));
+    assert_eq!(nodes(4), Ok(4));
+    assert_eq!(nodes(9), Ok(1 + 9));
+    assert_eq!(nodes(33), Ok(4 + 33));
+    assert_eq!(nodes(34), Ok(1 + 4 + 34));
+    assert_eq!(nodes(9 * 33), Ok(4 + 33 + 9 * 33));
+    assert_eq!(nodes(9 * 33 + 1), Ok(1 + 4 + 34 + 9 * 33 + 1));
 }
 
 #[test]

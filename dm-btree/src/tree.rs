@@ -15,7 +15,6 @@ pub struct BTree<K: Key, S> {
     nodes: S,
     levels: Levels,
     len: usize,
-    instructions: Instructions,
     searcher: Searcher<K>,
 }
 
@@ -40,19 +39,18 @@ impl<K: Key, S: Storage<Node<K>>> BTree<K, S> {
             nodes: storage,
             levels,
             len: keys.len(),
-            instructions: Instructions::best(),
             searcher: Instructions::best().search(&levels),
         })
     }
 
     /// The same tree, searched with other instructions.
     pub fn with(self, instructions: Instructions) -> Self {
-        BTree { instructions, searcher: instructions.search(&self.levels), ..self }
+        BTree { searcher: instructions.search(&self.levels), ..self }
     }
 
     /// The instructions that search it.
     pub fn instructions(&self) -> Instructions {
-        self.instructions
+        self.searcher.instructions
     }
 
     /// How many nodes a tree of `keys` keys takes.
@@ -91,7 +89,7 @@ impl<K: Key, S: Storage<Node<K>>> SectorIndex for BTree<K, S> {
             }
             let keys = sectors.map(|sector| K::try_from(sector).unwrap_or(K::MAX));
             let mut found = [usize::MAX; ABREAST];
-            self.instructions.search_all(self.nodes.as_ref(), &self.levels, &keys, &mut found);
+            self.instructions().search_all(self.nodes.as_ref(), &self.levels, &keys, &mut found);
             *out = found.map(|n| (n < self.len).then_some(n));
         }
         for (sector, out) in sectors_left.iter().zip(out_left) {

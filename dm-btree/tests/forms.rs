@@ -34,12 +34,15 @@ fn lines_lie_one_behind_the_other() {
         for (n, end) in ends.iter().enumerate() {
             assert_eq!(index.line(n), Some((first, *end)), "{form}: line {n}");
             assert_eq!(index.key(n), Some(*end), "{form}: key {n}");
+            assert_eq!(index.lookup(first), Some(n), "{form}: where line {n} begins");
+            assert_eq!(index.lookup(*end), Some(n), "{form}: where line {n} ends");
             first = end + 1;
         }
         for behind in [ends.len(), ends.len() + 1, usize::MAX] {
             assert_eq!(index.line(behind), None, "{form}");
             assert_eq!(index.key(behind), None, "{form}");
         }
+        assert_eq!(index.lookup(first), None, "{form}: behind the last line");
     }
 }
 
@@ -149,4 +152,22 @@ fn a_large_tree_answers_a_batch_as_one_by_one() {
     let index = Index::build(ends.clone()).unwrap();
     assert_eq!(index.form(), "32-bit");
     batch_is_one_by_one("without low bits", &index, &ends);
+}
+
+/// Six levels below a root of one node, and of four: more than have code of their own.
+#[test]
+fn a_tree_is_as_high_as_it_must_be() {
+    let (least, least_of_four) = (33 * 9_u64.pow(4) + 1, 9_u64.pow(6) + 1);
+    for leaves in [least, least_of_four] {
+        let keys: Vec<u64> = (1..=8 * leaves).map(|n| 5 * n).collect();
+        let mut tree = BTree64::build(&keys, Vec::new()).unwrap();
+        for instructions in Instructions::available() {
+            tree = tree.with(instructions);
+            for n in (0..keys.len()).step_by(99_991).chain([keys.len() - 1]) {
+                let found = [keys[n] - 4, keys[n], keys[n] + 1].map(|sector| tree.lookup(sector));
+                let next = Some(n + 1).filter(|next| *next < keys.len());
+                assert_eq!(found, [Some(n), Some(n), next], "key {n}, {}", instructions.name());
+            }
+        }
+    }
 }
