@@ -2,8 +2,8 @@
 
 use crate::{BuildError, Key};
 
-/// Levels between the root and the leaves. Ten of them reach past 2^32 nodes.
-const MIDDLE: usize = 10;
+/// Levels between the root and the leaves. Nine of them reach past 2^32 nodes.
+const MIDDLE: usize = 9;
 
 /// How many nodes a wide root has.
 pub(crate) const WIDE: usize = 4;

@@ -250,6 +250,10 @@ fn a_tree_has_no_more_levels_than_it_needs() {
 
 #[test]
 fn more_keys_than_nodes_can_be_numbered() {
+    // Each leaf takes an eighth of a node above it.
+    assert!(BTree::<u64, Vec<_>>::nodes_for(8 * 3_800_000_000).is_ok());
+    let keys = 8 * 3_900_000_000;
+    assert_eq!(BTree::<u64, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
     let keys = 1 << 36;
     assert_eq!(BTree::<u64, Vec<_>>::nodes_for(keys), Err(BuildError::TooMany { keys }));
     let keys = usize::MAX;

@@ -1,7 +1,7 @@
 //! All the mapped devices of a host, and the target types that their tables may name.
 
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::fmt::{self, Write};
 
 use dm_sync::{Arc, OutOfMemory, Text, take_at, try_insert};
 use dm_targets::{RegisterError, Registry, TargetType};
@@ -363,13 +363,18 @@ impl ErrorLog {
         if self.text.as_str().len() >= ERROR_LOG_SIZE {
             self.left_out = self.left_out.saturating_add(1);
         } else {
-            self.out_of_memory |= writeln!(self.text, "{error}").is_err();
+            self.write(format_args!("{error}\n"));
         }
     }
 
+    fn write(&mut self, line: fmt::Arguments<'_>) {
+        self.out_of_memory |= self.text.write_fmt(line).is_err();
+    }
+
     fn finish(mut self) -> Result<Arc<Text>, OutOfMemory> {
-        if self.left_out > 0 {
-            self.out_of_memory |= writeln!(self.text, "and {} more", self.left_out).is_err();
+        let left_out = self.left_out;
+        if left_out > 0 {
+            self.write(format_args!("and {left_out} more\n"));
         }
         if self.out_of_memory { Err(OutOfMemory) } else { Arc::try_new(self.text) }
     }

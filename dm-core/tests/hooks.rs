@@ -39,6 +39,8 @@ impl Host for Shows {
     fn bind(&self, minor: Minor, table: &Table<Shows>) {
         // That the device can be asked shows that no lock is held.
         let state = self.watched.get().map_or(State::Empty, MappedDevice::state);
+        // The same change: it is not carried out twice, and no other table is bound before this one.
+        self.watched.get().inspect(|watched| watched.settle());
         self.bound.lock().unwrap().push((minor.get(), table.size().get(), state));
     }
 

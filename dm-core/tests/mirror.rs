@@ -72,6 +72,17 @@ fn writes_go_to_all_legs_and_reads_to_one() {
 }
 
 #[test]
+fn a_job_that_a_host_loses_has_failed() {
+    let sim = disks();
+    let (device, open) = open(&sim, "0 2000 mirror core 2 64 nosync 2 a 0 b 0 1 handle_errors");
+    let write = sim.write(&open, 70, &[5; 1024]);
+    sim.lose(1);
+    sim.complete_all();
+    assert_eq!(write.result(), Some(Ok(())), "by the other leg");
+    assert!(status(&device).contains(" AD "), "{}", status(&device));
+}
+
+#[test]
 fn what_crosses_a_region_is_split_and_completes_once() {
     let sim = disks();
     let (_device, open) = open(&sim, "0 2000 mirror core 2 64 nosync 2 a 0 b 0");

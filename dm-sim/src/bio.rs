@@ -175,10 +175,11 @@ impl SimBio {
         }
     }
 
-    fn end(&mut self, result: Result<(), IoError>) {
+    /// Ends this part, or loses it.
+    fn end(&mut self, result: Option<Result<(), IoError>>) {
         self.completed = true;
         let mut outcome = self.request.outcome.lock();
-        if let Err(error) = result {
+        if let Err(error) = result.unwrap_or(Err(IoError::Failed)) {
             outcome.error.get_or_insert(error);
         }
         outcome.parts -= 1;
@@ -188,7 +189,7 @@ impl SimBio {
             outcome.completions += 1;
             ended = self.request.ended.lock().take();
         }
-        let result = outcome.error.map_or(Ok(()), Err);
+        let all = outcome.error.map_or(Ok(()), Err);
         drop(outcome);
         if over {
             self.request.check_children();
@@ -196,8 +197,10 @@ impl SimBio {
                 parent.children.fetch_sub(1, Ordering::Relaxed);
             }
         }
-        if let Some(ended) = ended {
-            ended.tell(result);
+        match ended {
+            Some(ended) if result.is_some() => ended.tell(all),
+            // That it is dropped says enough.
+            ended => drop(ended),
         }
         // Passes go last: who waits for the drain may look at the outcome.
         self.passes.clear();
@@ -279,14 +282,14 @@ impl Bio for SimBio {
     }
 
     fn complete(mut self, result: Result<(), IoError>) {
-        self.end(result);
+        self.end(Some(result));
     }
 }
 
 impl Drop for SimBio {
     fn drop(&mut self) {
         if !self.completed {
-            self.end(Err(IoError::Failed));
+            self.end(None);
         }
     }
 }
