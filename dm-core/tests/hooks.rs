@@ -1,6 +1,6 @@
 //! What a host is told of, and asked, beside requests.
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use dm_core::{
     Bio, BioFlags, BioOp, CreateOptions, DeviceMapper, Ended, Host, IoError, MappedDevice, Minor,
@@ -9,11 +9,12 @@ use dm_core::{
 use dm_sim::{Disk, Sim, SimDevice};
 
 type Seen = Arc<Mutex<Vec<(u32, u64, State)>>>;
+type Watched = Arc<Mutex<Option<MappedDevice<Shows>>>>;
 
 /// A host that shows each mapped device as a disk of the simulator, `disk <minor>`.
 struct Shows {
     disk: Disk,
-    watched: Arc<OnceLock<MappedDevice<Shows>>>,
+    watched: Watched,
     bound: Seen,
 }
 
@@ -38,9 +39,10 @@ impl Host for Shows {
 
     fn bind(&self, minor: Minor, table: &Table<Shows>) {
         // That the device can be asked shows that no lock is held.
-        let state = self.watched.get().map_or(State::Empty, MappedDevice::state);
+        let watched = self.watched.lock().unwrap().clone();
+        let state = watched.as_ref().map_or(State::Empty, MappedDevice::state);
         // The same change: it is not carried out twice, and no other table is bound before this one.
-        self.watched.get().inspect(|watched| watched.settle());
+        watched.inspect(MappedDevice::settle);
         self.bound.lock().unwrap().push((minor.get(), table.size().get(), state));
     }
 
@@ -128,13 +130,13 @@ impl Bio for NoBio {
 
 struct Setup {
     mapper: DeviceMapper<Shows>,
-    watched: Arc<OnceLock<MappedDevice<Shows>>>,
+    watched: Watched,
     bound: Seen,
 }
 
 fn setup() -> Setup {
     let sim = Sim::new();
-    let (watched, bound) = (Arc::<OnceLock<_>>::default(), Seen::default());
+    let (watched, bound) = (Watched::default(), Seen::default());
     let host = Shows {
         disk: sim.add_disk("a", 100),
         watched: Arc::clone(&watched),
@@ -142,6 +144,13 @@ fn setup() -> Setup {
     };
     let mapper = DeviceMapper::new(host, Registry::with_builtins().unwrap()).unwrap();
     Setup { mapper, watched, bound }
+}
+
+/// A device keeps its host, and so a host that knows one keeps itself.
+impl Drop for Setup {
+    fn drop(&mut self) {
+        self.watched.lock().unwrap().take();
+    }
 }
 
 impl Setup {
@@ -163,7 +172,7 @@ impl Setup {
 fn a_table_is_told_of_before_requests_go_through_it() {
     let setup = setup();
     let device = setup.create("foo", Some(3));
-    assert!(setup.watched.set(device.clone()).is_ok());
+    *setup.watched.lock().unwrap() = Some(device.clone());
     setup.load(&device, "0 10 linear a 0").unwrap();
     assert!(setup.bound.lock().unwrap().is_empty(), "loading binds nothing");
     assert!(device.resume().unwrap().is_done());

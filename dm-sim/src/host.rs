@@ -60,6 +60,13 @@ impl SimHost {
         let state = Mutex::new(State { disks, now, ..State::default() });
         SimHost { state, buffers: Arc::default() }
     }
+
+    /// Lets nothing reach a disk any more; returns what waits there.
+    pub(crate) fn turn_off(&self) -> Vec<Waiting> {
+        let mut state = self.state.lock();
+        state.off = true;
+        std::mem::take(&mut state.waiting)
+    }
 }
 
 impl Host for SimHost {

@@ -24,6 +24,15 @@ impl Default for Sim {
     }
 }
 
+/// The power goes off: a target with state that still works keeps what it works on, and its host, until
+/// its jobs have ended.
+impl Drop for Sim {
+    fn drop(&mut self) {
+        let waiting = self.host().turn_off();
+        drop(waiting);
+    }
+}
+
 impl Sim {
     /// One without disks, which knows the built-in target types.
     pub fn new() -> Sim {
@@ -205,11 +214,7 @@ impl Sim {
     ///
     /// To go on, make another one [with](Self::with) the same disks.
     pub fn cut_power(&self, random: &mut Random) {
-        let (waiting, disks) = {
-            let mut state = self.host().state.lock();
-            state.off = true;
-            (std::mem::take(&mut state.waiting), state.disks.clone())
-        };
+        let (waiting, disks) = (self.host().turn_off(), self.disks());
         for waiting in waiting.iter().filter(|waiting| waiting.is_write()) {
             if random.coin() {
                 waiting.disk.carry_out_some(&waiting.bio);
@@ -249,3 +254,6 @@ pub fn load(sim: &Sim, name: &str, table: &str) -> MappedDevice<SimHost> {
     sim.settle();
     device
 }
+
+#[cfg(test)]
+mod tests;
