@@ -40,7 +40,8 @@ fn watch(sanitizer: &str) -> Result<(), Failure> {
     cargo.args(["-Zbuild-std", "--profile", "fuzz", "--target", TARGET]);
     cargo.arg("--target-dir").arg(&folder);
     cargo.env("RUSTC_BOOTSTRAP", "1").env("__CARGO_TESTS_ONLY_SRC_ROOT", library);
-    cargo.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer}"));
+    // Calls that pass libc by would be hidden from them, those that map and unmap memory among them.
+    cargo.env("RUSTFLAGS", format!("-Zsanitizer={sanitizer} --cfg=rustix_use_libc"));
     // Of the programs that tests start, too: each process has a file of its own. Tests ask for more
     // memory than there can be; that is an error, as it is elsewhere.
     let log_path = reports.join("report");

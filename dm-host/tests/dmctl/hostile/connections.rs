@@ -69,8 +69,10 @@ fn of_a_thousand_control_clients_those_past_the_limit_are_told_so() {
     assert_eq!(said, "dmctl: 128 clients are connected already\n");
     let after = daemon.memory();
     eprintln!("128 control clients: from {before} to {after} KiB");
-    // AddressSanitizer keeps some 300 KiB of its own for each thread.
-    let each = if std::env::var_os("ASAN_OPTIONS").is_some() { 512 } else { 128 };
+    // Sanitizers keep some 300 KiB of their own for each thread.
+    let is_watched =
+        ["ASAN_OPTIONS", "TSAN_OPTIONS"].map(std::env::var_os).iter().any(Option::is_some);
+    let each = if is_watched { 512 } else { 128 };
     assert!(after < before + 128 * each, "from {before} to {after} KiB");
     witness.goes_on();
     drop(clients);
