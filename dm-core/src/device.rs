@@ -1,11 +1,14 @@
 //! A mapped device: its tables, its state, and the requests that wait while it is suspended.
 
+#[cfg(not(shuttle))]
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use dm_sync::{Arc, Gate, OutOfMemory, Text};
 use dm_table::{Args, Sector, Sectors};
 use dm_targets::MessageError;
 use lock_api::{Mutex, MutexGuard};
+#[cfg(shuttle)]
+use shuttle::sync::atomic::{AtomicU64, Ordering};
 
 use crate::{DeviceName, Host, Minor, Open, OpenDeviceError, Table, Uuid};
 

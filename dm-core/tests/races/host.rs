@@ -382,12 +382,13 @@ impl World {
 }
 
 impl Shared {
-    /// The disks: they carry out what they are asked for, one after the other.
+    /// The disks: they carry out what they are asked for, the newest first, so that the first part of a
+    /// request may be the last to end.
     fn work(&self) {
         loop {
             let mut inner = self.inner.0.lock().unwrap();
             let bio = loop {
-                match inner.queue.pop_front() {
+                match inner.queue.pop_back() {
                     Some(bio) => break bio,
                     None if inner.is_over => return,
                     None => inner = self.inner.1.wait(inner).unwrap(),

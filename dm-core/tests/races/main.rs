@@ -13,7 +13,7 @@ mod host;
 
 use std::sync::Arc;
 
-use dm_core::{ChangeError, CreateOptions, IoError, MappedDevice, Mode, RemoveError, State};
+use dm_core::{ChangeError, CreateOptions, MappedDevice, Mode, RemoveError, State};
 use host::{Mapper, TestHost, Ticket, Waits, World};
 use shuttle::scheduler::{PctScheduler, RandomScheduler};
 use shuttle::thread;
@@ -51,6 +51,8 @@ fn read(waits: &Waits, device: &MappedDevice<TestHost>) -> Ticket {
 
 /// No request is lost, and none is mapped by a table that is dead: what came after the exchange goes to
 /// the new disk, and a disk is closed only when nothing is on its way there (the host checks that).
+///
+/// Fails where a request, or the first part of one, goes on without its pass.
 #[test]
 fn tables_are_exchanged_under_requests() {
     in_many_orders(|world| {
@@ -72,6 +74,8 @@ fn tables_are_exchanged_under_requests() {
 }
 
 /// A drain ends; once it has, nothing is on its way, and what comes is held until the device goes on.
+///
+/// Fails where a suspend counts as done before the drain, and where what was held is dropped.
 #[test]
 fn nothing_is_on_its_way_through_a_suspended_device() {
     in_many_orders(|world| {
@@ -95,6 +99,8 @@ fn nothing_is_on_its_way_through_a_suspended_device() {
 
 /// Whoever changes the device at the same time: each change ends, one of the tables is bound in the end,
 /// and no request is lost.
+///
+/// Fails where the last pass of a gate tells nobody, and where a change counts as done before it is.
 #[test]
 fn changes_overtake_one_another() {
     in_many_orders(|world| {
@@ -118,6 +124,9 @@ fn changes_overtake_one_another() {
 }
 
 /// The last who closes a device lets it be removed; its disk is closed once, and its name is free.
+///
+/// Fails where a device is removed that somebody has open, and where a removal counts as done before its
+/// table is dropped.
 #[test]
 fn the_last_close_lets_go_of_everything_once() {
     in_many_orders(|world| {
@@ -149,6 +158,8 @@ fn the_last_close_lets_go_of_everything_once() {
 
 /// Requests that race with a removal complete, whichever way; and a table of another device keeps the
 /// one below it until it is gone itself.
+///
+/// Fails where a change counts as done before the table is dropped that it replaced.
 #[test]
 fn a_stack_is_taken_down_under_requests() {
     in_many_orders(|world| {
@@ -170,9 +181,11 @@ fn a_stack_is_taken_down_under_requests() {
     });
 }
 
-/// A request for a device that is gone fails; it is not lost.
+/// A request that came while the device was open is carried out, though it was closed and is removed.
+///
+/// Fails where a device is removed that somebody has open, and where a request goes on without its pass.
 #[test]
-fn requests_to_a_device_that_is_removed_are_answered() {
+fn requests_to_a_device_that_is_removed_are_carried_out() {
     in_many_orders(|world| {
         let device = create(world, "foo", "0 8 linear a 0");
         let user = {
@@ -184,13 +197,14 @@ fn requests_to_a_device_that_is_removed_are_answered() {
             Err(busy) => assert_eq!(busy, RemoveError::Busy { opens: 1 }),
         }
         if let Some(ticket) = user.join().unwrap() {
-            let result = ticket.wait();
-            assert!(matches!(result, Ok(()) | Err(IoError::NoDevice)), "{result:?}");
+            assert_eq!(ticket.wait(), Ok(()));
         }
     });
 }
 
 /// Who looks at the event number, and then sleeps until the host is notified, misses no event.
+///
+/// Fails where the host is notified before the number grows, and where it grows in two steps.
 #[test]
 fn no_event_is_missed() {
     in_many_orders(|world| {
