@@ -23,7 +23,7 @@ const DISK: u64 = 32_768;
 const VOLUME: u64 = 40_960;
 
 pub(super) fn run(args: &Quickstart) -> Result<(), Failure> {
-    let mut signals = Stop::new()?;
+    let signals = Stop::new()?;
     let folder = Folder::create()?;
     let disks = ["a.img", "b.img"].map(|name| folder.path.join(name));
     for disk in &disks {

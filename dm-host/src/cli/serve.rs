@@ -27,7 +27,7 @@ pub(super) fn run(
     args: &Serve,
 ) -> Result<(), Failure> {
     super::log::start(args.log);
-    let mut signals = Stop::new()?;
+    let signals = Stop::new()?;
     let options = DaemonOptions {
         dir: dir.clone(),
         mountpoint: mountpoint.clone(),
@@ -93,10 +93,16 @@ impl Stop {
         Ok(Stop { signals })
     }
 
-    /// Waits for one.
-    pub(super) fn wait(&mut self) {
+    /// Waits for one. Another then ends the process at once: what it waits for may never come.
+    pub(super) fn wait(mut self) {
         let signal = self.signals.forever().next();
         tracing::info!("stopping, on {}", signal.and_then(signal_name).unwrap_or("a signal"));
+        std::thread::spawn(move || {
+            if self.signals.forever().next().is_some() {
+                tracing::warn!("not waiting any more, on another signal");
+                std::process::exit(1);
+            }
+        });
     }
 }
 

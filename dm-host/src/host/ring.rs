@@ -102,7 +102,9 @@ impl Ring {
         if self.is_watched(number) {
             return;
         }
-        let poll = opcode::PollAdd::new(types::Fd(fd.as_raw_fd()), events.bits().into()).build();
+        // They are signed where rustix calls libc, as it does for sanitizers.
+        let events = u16::from_ne_bytes(events.bits().to_ne_bytes()).into();
+        let poll = opcode::PollAdd::new(types::Fd(fd.as_raw_fd()), events).build();
         let poll = poll.user_data(WATCH | u64::from(number));
         // SAFETY: a poll uses no memory. The descriptor is open, and a turn or `Drop` comes before
         // its owner closes it, or else the poll is refused or ends at once.

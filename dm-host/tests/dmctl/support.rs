@@ -222,8 +222,13 @@ impl Daemon {
     }
 
     /// Asks it to end, and returns how it did.
-    pub(crate) fn stop(mut self, signal: rustix::process::Signal) -> (Folder, ExitStatus) {
+    pub(crate) fn stop(self, signal: rustix::process::Signal) -> (Folder, ExitStatus) {
         self.signal(signal);
+        self.wait()
+    }
+
+    /// Waits until it has ended, and returns how it did.
+    pub(crate) fn wait(mut self) -> (Folder, ExitStatus) {
         let status = self.child.wait().unwrap();
         let folder = std::mem::replace(&mut self.folder, Folder::new());
         (folder, status)

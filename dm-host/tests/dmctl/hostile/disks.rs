@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -241,6 +242,79 @@ fn a_device_whose_server_dies_holds_back_its_own_requests_alone() {
     let (_folder, status) = daemon.stop(Signal::TERM);
     assert!(status.success());
     drop(below);
+}
+
+/// A server that hangs, until this is dropped, and keeps its connections.
+struct Hung<'d>(&'d Daemon);
+
+impl Hung<'_> {
+    fn new(daemon: &Daemon) -> Hung<'_> {
+        daemon.signal(Signal::STOP);
+        Hung(daemon)
+    }
+}
+
+impl Drop for Hung<'_> {
+    fn drop(&mut self) {
+        self.0.signal(Signal::CONT);
+    }
+}
+
+/// A daemon, and a table that lies on an export of the one below.
+fn over(below: &Daemon) -> (Daemon, String) {
+    let disk = below.folder.disk("far.img", 8192);
+    below.dmctl(["create", "far", "--table", &format!("0 8192 linear {disk} 0")]).ok();
+    let socket = below.nbd_socket();
+    let far = format!("nbd+unix:///far?socket={}&reconnect-delay=1", socket.display());
+    (Daemon::serve(), format!("0 8192 linear {far} 0"))
+}
+
+#[test]
+fn a_server_that_hangs_is_waited_for_and_holds_back_its_own_requests_alone() {
+    let below = Daemon::serve();
+    let (daemon, table) = over(&below);
+    let witness = Witness::new(&daemon, &table);
+    let disk = daemon.folder.disk("near.img", 8192);
+    daemon.dmctl(["create", "bar", "--table", &format!("0 8192 linear {disk} 0")]).ok();
+    let [mut near, mut far] = ["bar", "foo"].map(|name| connect(&daemon, name));
+    witness.goes_on();
+    let hung = Hung::new(&below);
+    let waiting = std::thread::spawn(move || far.read(1));
+    // For longer than requests would wait for one that is gone.
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(3) {
+        near.write(9, &[9; BLOCK]).unwrap();
+        near.flush().unwrap();
+        assert_eq!(near.read(9).unwrap(), [9; BLOCK]);
+        daemon.dmctl(["create", "other", "--table", "0 8 zero"]).ok();
+        daemon.dmctl(["remove", "other"]).ok();
+    }
+    assert!(!waiting.is_finished());
+    drop(hung);
+    assert_eq!(waiting.join().unwrap().unwrap(), [0; BLOCK]);
+    witness.goes_on();
+    witness.verify(&daemon);
+    assert!(!daemon.log().contains("an NBD server is gone"), "{}", daemon.log());
+}
+
+#[test]
+fn sigterm_waits_for_a_server_that_hangs_and_another_does_not() {
+    for waits in [true, false] {
+        let below = Daemon::serve();
+        let (daemon, table) = over(&below);
+        daemon.dmctl(["create", "foo", "--table", &table]).ok();
+        let hung = Hung::new(&below);
+        let log = daemon.log_handle();
+        daemon.signal(Signal::TERM);
+        daemon.wait_for_log(&["stopping, on SIGTERM"]);
+        if waits {
+            drop(hung);
+            assert_eq!(daemon.wait().1.code(), Some(0));
+        } else {
+            assert_eq!(daemon.stop(Signal::TERM).1.code(), Some(1));
+            wait_until("line", || log.lock().unwrap().contains("not waiting any more"));
+        }
+    }
 }
 
 /// A server that answers whoever connects with these bytes, once it has heard so many.
