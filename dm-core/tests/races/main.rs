@@ -204,7 +204,7 @@ fn requests_to_a_device_that_is_removed_are_carried_out() {
 
 /// Who looks at the event number, and then sleeps until the host is notified, misses no event.
 ///
-/// Fails where the host is notified before the number grows, and where it grows in two steps.
+/// Fails where the host is notified before the number grows, and where it is not notified.
 #[test]
 fn no_event_is_missed() {
     in_many_orders(|world| {
