@@ -19,7 +19,6 @@ pub(crate) struct RawLock(AtomicBool);
 
 // SAFETY: it is held by whoever turned `false` into `true`, until that one turns it back.
 unsafe impl lock_api::RawMutex for RawLock {
-    #[expect(clippy::declare_interior_mutable_const, reason = "that is what the trait asks for")]
     const INIT: RawLock = RawLock(AtomicBool::new(false));
     type Guard = ();
 
