@@ -250,6 +250,12 @@ struct Hung<'d>(&'d Daemon);
 impl Hung<'_> {
     fn new(daemon: &Daemon) -> Hung<'_> {
         daemon.signal(Signal::STOP);
+        let has_stopped = |thread: std::fs::DirEntry| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap();
+            status.contains("State:\tT")
+        };
+        let threads = format!("/proc/{}/task", daemon.pid().as_raw_nonzero());
+        wait_until("stop", || std::fs::read_dir(&threads).unwrap().flatten().all(has_stopped));
         Hung(daemon)
     }
 }
