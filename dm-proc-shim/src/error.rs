@@ -219,3 +219,6 @@ impl fmt::Display for More {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

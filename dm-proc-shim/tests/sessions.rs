@@ -91,6 +91,45 @@ fn whoever_is_interrupted_leaves_a_change_that_takes_place() {
     assert!(setup.mapper().find("never").is_none());
 }
 
+/// Only where requests drain, and what is mounted can still write, and is not to be left alone.
+#[test]
+fn what_is_mounted_comes_to_rest_before_a_device_drains_and_goes_on_behind_it() {
+    let setup = Setup::new();
+    let foo = setup.mapper().find("foo").unwrap();
+    let mut control = setup.open("control");
+    for (line, frozen) in [
+        ("suspend foo nofreeze", false),
+        ("suspend foo", false),
+        ("resume foo", false),
+        ("suspend foo", true),
+        ("suspend foo", true),
+        ("resume foo", false),
+        ("resume foo", false),
+    ] {
+        setup.write_to(&mut control, format!("{line}\n").as_bytes()).unwrap();
+        let expected = if frozen { vec![foo.minor()] } else { Vec::new() };
+        assert_eq!(setup.sim.frozen(), expected, "{line}");
+    }
+
+    // While the device passes on requests that came before, what is mounted rests only for another table.
+    let resumes = |table: &[u8], line: &[u8], frozen: usize| {
+        setup.write("foo", table).unwrap();
+        let open = foo.open().unwrap();
+        let _ticket = setup.sim.read(&open, 0, 1);
+        let mut control = setup.open("control");
+        control.put(line).unwrap();
+        let step = control.advance(setup.mapper()).unwrap();
+        assert_eq!(matches!(step, Step::Wait(_)), !table.is_empty());
+        assert_eq!(setup.sim.frozen().len(), frozen, "{}", line.escape_ascii());
+        setup.sim.complete_all();
+        assert!(matches!(control.advance(setup.mapper()), Ok(Step::Done)));
+        assert_eq!(setup.sim.frozen(), []);
+    };
+    resumes(b"", b"resume foo\n", 0);
+    resumes(b"0 8 linear a 8\n", b"resume foo\n", 1);
+    resumes(b"0 8 linear b 8\n", b"resume foo nofreeze\n", 0);
+}
+
 #[test]
 fn two_opens_do_not_mix() {
     let setup = Setup::new();
@@ -213,6 +252,9 @@ fn every_file_of_a_directory_is_found_and_takes_what_it_says_it_takes() {
         let refused = setup.open(&path).put(b"x").is_err();
         assert_eq!(refused, !file.is_writable(), "{path}");
     }
+    let writable = DeviceFile::DIRECTORY.iter().filter(|file| file.is_writable());
+    let names: Vec<_> = writable.map(|file| file.name()).collect();
+    assert_eq!(names, ["table", "state", "message"]);
 }
 
 /// What is written, and where it is cut.

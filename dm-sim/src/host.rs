@@ -5,7 +5,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use dm_core::{Bio, BioFlags, BioOp, Host, Minor, Mode, OpenError, OutOfMemory, Sectors, Time};
+use dm_core::{
+    Bio, BioFlags, BioOp, FreezeError, Host, Minor, Mode, OpenError, OutOfMemory, Sectors, Time,
+};
 use parking_lot::Mutex;
 
 use crate::{Disk, SimBio, SimDevice, Work};
@@ -28,6 +30,8 @@ pub(crate) struct State {
     pub(crate) wakes: Vec<(Time, Minor)>,
     /// How often it was asked for.
     pub(crate) wakes_asked: usize,
+    /// Each freeze of a device that was not thawed yet.
+    pub(crate) frozen: Vec<Minor>,
     /// The power is off: nothing reaches a disk any more.
     pub(crate) off: bool,
 }
@@ -80,6 +84,15 @@ impl Host for SimHost {
         let state = self.state.lock();
         let disk = state.disks.iter().find(|disk| disk.name() == name);
         disk.map(Disk::open).ok_or(OpenError::NotFound)
+    }
+
+    fn freeze(&self, minor: Minor) -> Result<(), FreezeError> {
+        self.state.lock().frozen.push(minor);
+        Ok(())
+    }
+
+    fn thaw(&self, minor: Minor) {
+        self.state.lock().frozen.retain(|frozen| *frozen != minor);
     }
 
     fn submit(&self, bio: SimBio) {

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dm_core::{
-    BioFlags, BioOp, CreateOptions, DeviceMapper, Limits, MappedDevice, Mode, Op, Open, Registry,
-    Sector, Sectors, Time,
+    BioFlags, BioOp, CreateOptions, DeviceMapper, Limits, MappedDevice, Minor, Mode, Op, Open,
+    Registry, Sector, Sectors, Time,
 };
 
 use crate::{Disk, Pending, Random, SimBio, SimHost, Ticket};
@@ -190,6 +190,11 @@ impl Sim {
     /// How often targets have asked to be woken.
     pub fn wakes_asked(&self) -> usize {
         self.host().state.lock().wakes_asked
+    }
+
+    /// The devices whose users have come to rest; twice, if they were to do so twice.
+    pub fn frozen(&self) -> Vec<Minor> {
+        self.host().state.lock().frozen.clone()
     }
 
     /// Lets the clock show `now`, unless that would turn it back, and wakes who asked for it; they

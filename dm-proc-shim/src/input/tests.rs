@@ -64,6 +64,21 @@ fn the_rest_of_a_discarded_line_is_skipped() {
 }
 
 #[test]
+fn an_empty_input_keeps_the_memory_of_a_short_line_and_no_other() {
+    for (length, kept) in [(10, 10), (KEPT_CAPACITY, KEPT_CAPACITY), (KEPT_CAPACITY + 1, 0)] {
+        let mut input = Input::default();
+        let mut line = vec![b'x'; length - 1];
+        line.push(b'\n');
+        input.put(&line, usize::MAX).unwrap();
+        assert_eq!(lines(&mut input).len(), 1);
+        input.forget_taken();
+        let held = input.bytes.capacity();
+        assert!(held >= kept && held <= KEPT_CAPACITY, "{held} bytes behind a line of {length}");
+        assert_eq!(held == 0, kept == 0);
+    }
+}
+
+#[test]
 fn what_was_taken_stays_until_it_is_forgotten() {
     let mut input = Input::default();
     input.put(b"ab\ncd\nef", LIMIT).unwrap();
