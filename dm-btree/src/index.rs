@@ -32,6 +32,10 @@ enum Form {
 /// More than 16 keys.
 #[derive(Clone, Debug)]
 #[repr(u8)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "as above; how large the others are is up to features"
+)]
 enum More {
     Root(Root),
     Buckets(Buckets<u32>),
