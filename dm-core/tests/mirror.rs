@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dm_core::{BioFlags, BioOp, IoError, MappedDevice, Op, Open};
+use dm_core::{BioFlags, BioOp, IoError, Limits, MappedDevice, Op, Open, Sectors};
 use dm_sim::{Pending, Sim, SimHost, load};
 
 /// Disks `a`, `b`, `c` with contents of their own, and an empty one for a log.
@@ -69,6 +69,23 @@ fn writes_go_to_all_legs_and_reads_to_one() {
     assert_eq!(on_a, 2, "half of them");
     sim.complete_all();
     assert!(reads.iter().all(|read| read.data() == [5; 512]));
+}
+
+#[test]
+fn a_job_is_split_for_a_leg_that_takes_less_at_once() {
+    let sim = disks();
+    let limits = Limits { max_transfer: Sectors::new(8), ..Limits::NONE };
+    sim.add_disk_with("short", 4096, limits);
+    let (_device, open) = open(&sim, "0 2000 mirror core 2 64 nosync 2 a 0 short 0");
+    for (sectors, parts) in [(8, vec![8]), (16, vec![8, 8]), (20, vec![8, 8, 4])] {
+        let data = vec![sectors as u8; sectors * 512];
+        let write = sim.write(&open, 3, &data);
+        let pending = sim.pending().into_iter().filter(|part| part.disk == "short");
+        assert_eq!(pending.map(|part| part.sectors).collect::<Vec<_>>(), parts);
+        sim.complete_all();
+        assert_eq!(write.result(), Some(Ok(())));
+        assert!(sim.disk("short").sectors(3, sectors as u64) == data);
+    }
 }
 
 #[test]
