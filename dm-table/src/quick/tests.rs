@@ -45,3 +45,14 @@ fn the_commonest_shape_is_taken_and_no_other() {
     }
     assert!(read(b"0 8 zero", Position::START).is_none());
 }
+
+#[test]
+fn a_line_ends_with_its_line_feed_however_long_it_is() {
+    let behind = "8 8 linear 8:1 8\n".repeat(100);
+    for length in 1..200 {
+        let line = "0 8 linear ".to_string() + &"a".repeat(length);
+        let text = line.clone() + "\n" + &behind;
+        let (found, tail) = read(text.as_bytes(), Position::START).unwrap();
+        assert_eq!((found.to_string(), tail), (line, behind.as_bytes()));
+    }
+}
