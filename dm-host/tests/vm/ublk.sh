@@ -119,6 +119,24 @@ disk=$(dmctl export volume --ublk)
 echo "the next is $disk"
 cmp $disk /tmp/a
 
+echo "a disk below goes away"
+for module in virtio_pci virtio_blk; do modprobe $module; done
+until [ -b /dev/vda ]; do sleep 0.1; done
+printf '0 65536 linear /tmp/b 0\n65536 2048 linear direct:/dev/vda 0\n' > /tmp/table
+dmctl create halves --table-file /tmp/table
+halves=$(dmctl export halves --ublk)
+fio --name=load --filename=$halves --offset=32m --size=1m --direct=1 --ioengine=libaio --rw=randrw --bs=4k \
+    --iodepth=32 --time_based --runtime=60 > /tmp/fio.log 2>&1 & fio=$!
+until [ "$(awk '{ print $5 }' /sys/block/vda/stat)" -gt 0 ]; do kill -0 $fio; sleep 0.1; done
+echo 1 > "$(realpath /sys/block/vda/device)/../remove"
+if wait $fio; then exit 1; fi
+grep 'Input/output error' /tmp/fio.log
+cmp -n 33554432 $halves /tmp/b
+cmp $disk /tmp/a
+dmctl unexport $halves
+dmctl remove halves
+test ! -e /dev/vda
+
 losetup /dev/loop0 /tmp/b
 for round in 1 2 3; do
     for case in randread,1 randwrite,1 randread,32 randwrite,32; do

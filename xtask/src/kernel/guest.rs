@@ -100,8 +100,7 @@ pub(crate) fn run(
     let image = initramfs(kernel, Some(&module), &[], &work, script)?;
     let log = kernel.root.join(format!("{script}.log"));
     let mut qemu = machine(kernel, &image, words, clock, "3G", seconds);
-    let disk = disk(&work)?;
-    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", disk.display()));
+    add_disk(&mut qemu, &work)?;
     boot(&mut qemu, log)
 }
 
@@ -134,12 +133,13 @@ pub(crate) fn machine(
     qemu
 }
 
-/// A disk for the guest, all zeros.
-fn disk(work: &Path) -> Result<PathBuf, Failure> {
+/// Gives a machine a disk, all zeros: its /dev/vda.
+pub(crate) fn add_disk(qemu: &mut Command, work: &Path) -> Result<(), Failure> {
     let path = work.join("disk");
     let file = fs::File::create(&path).map_err(io(&path))?;
     file.set_len(DISK_BYTES).map_err(io(&path))?;
-    Ok(path)
+    qemu.arg("-drive").arg(format!("file={},format=raw,if=virtio", path.display()));
+    Ok(())
 }
 
 /// Runs a machine that succeeds by saying `ALL-GOOD`. Returns what it printed, as the file `log`.

@@ -21,9 +21,11 @@ pub(crate) fn run(kernel: Option<&str>) -> Result<(), Failure> {
     guest::install()?;
     let kernel = packages::provide(Some(kernel.unwrap_or(KERNEL)))?;
     let dmctl = dmctl::build()?;
-    let image = guest::initramfs(&kernel, None, &[&dmctl], &kernel.root.join("vm"), SCRIPT)?;
+    let work = kernel.root.join("vm");
+    let image = guest::initramfs(&kernel, None, &[&dmctl], &work, SCRIPT)?;
 
     let mut qemu = guest::machine(&kernel, &image, "", Clock::Real, "2G", SECONDS);
+    guest::add_disk(&mut qemu, &work)?;
     let log = guest::boot(&mut qemu, kernel.root.join("ublk.log"))?;
 
     let text = fs::read_to_string(&log).map_err(file(&log))?;
