@@ -28,6 +28,8 @@ struct Inner<H: Host> {
     again: bool,
     /// While the table is live: from `resume` until it is quiet after `suspend`.
     run: Option<Run<H>>,
+    /// From then on, until the gate is shut.
+    ended: Option<(Arc<H>, Minor)>,
     suspending: bool,
     /// The machine has told of an event that nobody was told of.
     event: bool,
@@ -84,6 +86,7 @@ impl<H: Host> Pump<H> {
             hands: Some(hands),
             again: false,
             run: None,
+            ended: None,
             suspending: false,
             event: false,
             asked: None,
@@ -133,13 +136,26 @@ impl<H: Host> Pump<H> {
         event
     }
 
-    /// Takes a request, whose sector counts from the beginning of the line.
-    pub(crate) fn take(&self, table: &Arc<Table<H>>, bio: H::Bio) {
-        let refused = self.lock().incoming.push(bio);
-        match refused {
-            Ok(()) => self.pump(table),
-            Err(bio) => bio.complete(Err(IoError::OutOfMemory)),
+    /// The gate is shut: nothing more can come that has entered it.
+    pub(crate) fn forget_end(&self) {
+        let ended = self.lock().ended.take();
+        drop(ended);
+    }
+
+    /// Takes a request, whose sector counts from the beginning of the line; `pass` is its own.
+    pub(crate) fn take(&self, table: &Arc<Table<H>>, mut bio: H::Bio, pass: Pass) {
+        let refused = {
+            let mut inner = self.lock();
+            inner.begin_again(&pass);
+            bio.carry(pass);
+            // Whoever pumps is not to come to an end without it.
+            inner.again |= inner.hands.is_none();
+            inner.incoming.push(bio)
+        };
+        if let Err(bio) = refused {
+            bio.complete(Err(IoError::OutOfMemory));
         }
+        self.pump(table);
     }
 
     /// A job has ended.
@@ -204,7 +220,7 @@ impl<H: Host> Pump<H> {
             let idle = hands.free.len() == hands.taken.len();
             inner.hands = Some(hands);
             let over = inner.suspending && idle && inner.machine.is_quiet();
-            (inner.next_wake(run.host.now()), if over { inner.run.take() } else { None })
+            (inner.next_wake(run.host.now()), if over { inner.end() } else { None })
         };
         if let Some(at) = wake {
             run.host.wake(run.minor, at);
@@ -220,6 +236,24 @@ impl<H: Host> Pump<H> {
 }
 
 impl<H: Host> Inner<H> {
+    fn end(&mut self) -> Option<Run<H>> {
+        let finished = self.run.take();
+        self.ended = finished.as_ref().map(|run| (run.host.clone(), run.minor));
+        finished
+    }
+
+    /// A request that has entered the gate before it was closed may be here only after the machine has
+    /// come to its end: it runs once more for that one, and to its end again.
+    fn begin_again(&mut self, pass: &Pass) {
+        if let Some((host, minor)) = self.ended.take() {
+            let now = host.now();
+            self.machine.resume(now);
+            self.machine.suspend(now);
+            self.asked = None;
+            self.run = Some(Run { host, minor, pass: pass.clone() });
+        }
+    }
+
     /// Hands in requests, as far as there are slots, and asks for the next few actions.
     fn next_actions(&mut self, hands: &mut Hands<H>, now: Time) -> heapless::Vec<Action, BATCH> {
         while let Some(&slot) = hands.free.last() {

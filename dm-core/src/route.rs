@@ -74,13 +74,10 @@ enum Flushed<'t, H: Host> {
 }
 
 impl<H: Host> Flushed<'_, H> {
-    fn submit(&self, host: &H, table: &Entered<'_, Arc<Table<H>>>, mut bio: H::Bio) {
+    fn submit(&self, host: &H, table: &Entered<'_, Arc<Table<H>>>, bio: H::Bio) {
         match self {
             Flushed::Device(backing) => backing.submit(host, bio, table.pass()),
-            Flushed::Target(pump) => {
-                bio.carry(table.pass());
-                pump.take(table, bio);
-            }
+            Flushed::Target(pump) => pump.take(table, bio, table.pass()),
         }
     }
 }
@@ -178,8 +175,7 @@ impl<H: Host> Step<'_, H> {
             }
             Step::Take { pump, at, .. } => {
                 bio.set_sector(at);
-                bio.carry(table.pass());
-                pump.take(table, bio);
+                pump.take(table, bio, table.pass());
             }
             Step::Zeros { .. } => {
                 if op == Op::Read {

@@ -9,7 +9,8 @@ use dm_core::targets::{
     Target,
 };
 use dm_core::{
-    Change, IoError, Mode, Registry, Sector, SectorRange, Sectors, TargetType, Time, try_box,
+    Change, IoError, MappedDevice, Mode, Registry, Sector, SectorRange, Sectors, TargetType, Time,
+    try_box,
 };
 use dm_sim::{Sim, SimHost, load};
 
@@ -141,6 +142,128 @@ fn sim(answer: Answer) -> (Sim, Watched) {
     let sim = Sim::with(registry, Vec::new(), Time::default());
     sim.add_disk("a", 100);
     (sim, watched)
+}
+
+/// `late`: a type, and its targets, whose machine gets a request only after a device was suspended.
+#[derive(Clone)]
+struct Late {
+    suspends: Arc<Mutex<Option<MappedDevice<SimHost>>>>,
+}
+
+impl TargetType for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn version(&self) -> [u16; 3] {
+        [1, 0, 0]
+    }
+
+    fn usage(&self) -> &'static str {
+        ""
+    }
+
+    fn construct<'t>(
+        &self,
+        args: Args<'t>,
+        _: SectorRange,
+        _: &mut dyn Devices,
+    ) -> Result<Box<dyn Target>, CtrError<'t>> {
+        args.finish()?;
+        Ok(try_box(self.clone())?)
+    }
+}
+
+impl Target for Late {
+    fn name(&self) -> &'static str {
+        "late"
+    }
+
+    fn map(&self, request: &Request) -> Map {
+        if let Some(device) = self.suspends.lock().unwrap().take() {
+            let change = device.suspend().unwrap();
+            assert!(!change.is_done(), "this request is still on its way");
+        }
+        Map::Take { sectors: request.sectors }
+    }
+
+    fn take_machine(&mut self) -> Option<Box<dyn Machine>> {
+        Some(Box::new(Obliging::default()))
+    }
+
+    fn write_args(&self, _: &mut dyn fmt::Write, _: &dyn DeviceNames) -> fmt::Result {
+        Ok(())
+    }
+}
+
+/// A machine that completes what it is given, while it runs.
+#[derive(Default)]
+struct Obliging {
+    is_running: bool,
+    done: Option<Action>,
+}
+
+impl Machine for Obliging {
+    fn capacity(&self) -> u16 {
+        1
+    }
+
+    fn buffer(&self, _: u16) -> Option<Sectors> {
+        None
+    }
+
+    fn resume(&mut self, _: Time) {
+        assert!(!self.is_running);
+        self.is_running = true;
+    }
+
+    fn suspend(&mut self, _: Time) {
+        assert!(self.is_running);
+        self.is_running = false;
+    }
+
+    fn handle_request(&mut self, slot: Slot, _: &Taken, _: Time) {
+        self.done = Some(Action::Complete { slot, result: Ok(()) });
+    }
+
+    fn handle_done(&mut self, job: JobId, _: Result<(), IoError>, _: Time) {
+        panic!("{job:?} was done");
+    }
+
+    fn handle_time(&mut self, _: Time) {}
+
+    fn poll(&mut self, _: Time) -> Option<Action> {
+        self.done.take()
+    }
+
+    fn timeout(&self) -> Option<Time> {
+        None
+    }
+
+    fn is_quiet(&self) -> bool {
+        self.done.is_none()
+    }
+}
+
+/// It has entered before the device was suspended, and so the suspension waits for it; but the machine
+/// that it is for has nothing to do, and comes to its end.
+#[test]
+fn a_request_that_a_machine_gets_after_its_end_is_carried_out() {
+    let (mut registry, suspends) = (Registry::with_builtins().unwrap(), Arc::default());
+    registry.register(Late { suspends: Arc::clone(&suspends) }).unwrap();
+    let sim = Sim::with(registry, Vec::new(), Time::default());
+    let device = load(&sim, "foo", "0 64 late");
+    let open = device.open().unwrap();
+    for _ in 0..3 {
+        *suspends.lock().unwrap() = Some(device.clone());
+        let late = sim.read(&open, 0, 8);
+        assert_eq!(late.result(), Some(Ok(())));
+        assert!(device.suspend().unwrap().is_done());
+        let held = sim.read(&open, 0, 8);
+        assert!(!held.is_done());
+        assert!(device.resume().unwrap().is_done());
+        assert_eq!(held.result(), Some(Ok(())));
+    }
 }
 
 /// A target promises to say where the first sector goes, at least.

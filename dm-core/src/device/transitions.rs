@@ -216,6 +216,7 @@ impl<H: Host> MappedDevice<H> {
         };
         let replaced = inner.live.replace(next.clone());
         let stateful = (!next.pumps.is_empty()).then(|| next.clone());
+        next.pumps.iter().for_each(|(_, pump)| pump.forget_end());
         // The gate is shut and was emptied above, and changes only under this lock.
         let refused = self.shared.gate.open(next).err();
         inner.phase = Phase::Active;

@@ -140,8 +140,9 @@ impl Host for TestHost {
 
     fn wake(&self, _minor: Minor, _at: Time) {}
 
-    fn buffer(&self, _sectors: Sectors) -> Result<Request, OutOfMemory> {
-        Err(OutOfMemory)
+    fn buffer(&self, sectors: Sectors) -> Result<Request, OutOfMemory> {
+        let ticket = Ticket::new(&self.0.waits);
+        Ok(Request::new(BioOp::Data(Op::Read), Sector::ZERO, sectors, ticket))
     }
 
     fn lane(&self) -> usize {
@@ -203,18 +204,16 @@ struct Outcome {
 }
 
 impl Ticket {
+    fn new(waits: &Waits) -> Ticket {
+        let outcome = Outcome { parts: 1, result: Ok(()), disks: Vec::new() };
+        Ticket { outcome: Arc::new(Mutex::new(outcome)), waits: waits.clone() }
+    }
+
     /// Reads so many sectors.
     pub(crate) fn read(waits: &Waits, open: &Open<TestHost>, sector: u64, sectors: u64) -> Ticket {
-        let outcome = Outcome { parts: 1, result: Ok(()), disks: Vec::new() };
-        let ticket = Ticket { outcome: Arc::new(Mutex::new(outcome)), waits: waits.clone() };
-        open.submit(Request {
-            sector: Sector::new(sector),
-            sectors: Sectors::new(sectors),
-            ticket: ticket.clone(),
-            aim: None,
-            passes: Vec::new(),
-            result: Err(IoError::Failed),
-        });
+        let ticket = Ticket::new(waits);
+        let (sector, sectors) = (Sector::new(sector), Sectors::new(sectors));
+        open.submit(Request::new(BioOp::Data(Op::Read), sector, sectors, ticket.clone()));
         ticket
     }
 
@@ -236,29 +235,41 @@ impl Ticket {
     }
 }
 
-/// A read, or a part of one.
+/// A read or a part of one, or a job of a machine.
 pub(crate) struct Request {
+    op: BioOp,
     sector: Sector,
     sectors: Sectors,
     ticket: Ticket,
     /// The disk that it was aimed at, and whether that is open.
     aim: Option<(&'static str, Arc<AtomicBool>)>,
     result: Result<(), IoError>,
+    /// Whose job it is.
+    ended: Option<Ended<TestHost>>,
     /// Dropped last.
     passes: Vec<Pass>,
 }
 
 impl Request {
-    fn part(&self, sectors: Sectors) -> Request {
-        self.ticket.outcome.lock().unwrap().parts += 1;
+    fn new(op: BioOp, sector: Sector, sectors: Sectors, ticket: Ticket) -> Request {
         Request {
-            sector: self.sector,
+            op,
+            sector,
             sectors,
-            ticket: self.ticket.clone(),
+            ticket,
             aim: None,
             result: Err(IoError::Failed),
-            passes: self.passes.clone(),
+            ended: None,
+            passes: Vec::new(),
         }
+    }
+
+    fn part(&self, sectors: Sectors) -> Request {
+        assert!(self.ended.is_none(), "no disk has a limit that a job would be split for");
+        self.ticket.outcome.lock().unwrap().parts += 1;
+        let mut part = Request::new(self.op, self.sector, sectors, self.ticket.clone());
+        part.passes = self.passes.clone();
+        part
     }
 
     /// What it is aimed at must be open for as long as it is on its way.
@@ -276,6 +287,9 @@ impl Drop for Request {
         outcome.result = outcome.result.and(self.result);
         drop(outcome);
         self.ticket.waits.wake();
+        if let Some(ended) = self.ended.take() {
+            ended.tell(self.result);
+        }
     }
 }
 
@@ -283,7 +297,7 @@ impl Bio for Request {
     type Host = TestHost;
 
     fn op(&self) -> BioOp {
-        BioOp::Data(Op::Read)
+        self.op
     }
     fn flags(&self) -> BioFlags {
         BioFlags::empty()
@@ -305,12 +319,15 @@ impl Bio for Request {
     }
     fn child(
         &self,
-        _op: BioOp,
+        op: BioOp,
         _flags: BioFlags,
-        _sectors: Sectors,
+        sectors: Sectors,
         ended: Ended<TestHost>,
     ) -> Result<Request, Ended<TestHost>> {
-        Err(ended)
+        let ticket = Ticket::new(&self.ticket.waits);
+        let mut job = Request::new(op, self.sector, sectors, ticket);
+        job.ended = Some(ended);
+        Ok(job)
     }
     fn with_bytes<T>(&mut self, _work: impl FnOnce(&mut [u8]) -> T) -> Option<T> {
         None

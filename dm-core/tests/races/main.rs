@@ -202,6 +202,28 @@ fn requests_to_a_device_that_is_removed_are_carried_out() {
     });
 }
 
+/// A target with state comes to its end while requests are on their way to it, and begins again; none of
+/// them is lost, and the drain ends.
+///
+/// Fails where a request that comes to a machine after its end is left there.
+#[test]
+fn a_machine_is_suspended_under_requests() {
+    in_many_orders(|world| {
+        let device = create(world, "foo", "0 8 mirror core 2 8 nosync 2 a 0 b 0");
+        let requests = {
+            let (device, waits) = (device.clone(), world.waits());
+            thread::spawn(move || [read(&waits, &device), read(&waits, &device)])
+        };
+        world.wait(&device.suspend().unwrap());
+        assert_eq!(world.host().on_their_way(), 0);
+        world.wait(&device.resume().unwrap());
+        for ticket in requests.join().unwrap() {
+            assert_eq!(ticket.wait(), Ok(()));
+        }
+        world.wait(&device.suspend().unwrap());
+    });
+}
+
 /// Who looks at the event number, and then sleeps until the host is notified, misses no event.
 ///
 /// Fails where the host is notified before the number grows, and where it is not notified.
