@@ -53,7 +53,7 @@ void dmrs_unlock(u32 *lock, unsigned long flags)
 }
 
 /* Mutexes by number, for what may sleep. */
-static struct mutex mutexes[17];
+static struct mutex mutexes[18];
 
 void dmrs_mutex_lock(u32 number)
 {

@@ -51,7 +51,13 @@ pub(crate) struct Held(u32);
 /// The mutex of all disks. It is taken before any of theirs.
 pub(crate) const DISKS: u32 = 16;
 
-/// Takes a mutex, by its number: that of a minor, shared with others that are 16 apart, or [`DISKS`].
+/// The mutex of those who write to `control`, from a change of the devices until the disks have followed
+/// it: where there is no memory for a disk, its device goes again, and the one to be told is the one who
+/// made it. It is taken before [`DISKS`], and by nobody who waits for requests.
+pub(crate) const CONTROL: u32 = 17;
+
+/// Takes a mutex, by its number: that of a minor, shared with others that are 16 apart, [`DISKS`], or
+/// [`CONTROL`].
 pub(crate) fn hold(number: u32) -> Held {
     glue::dmrs_mutex_lock(number);
     Held(number)

@@ -5,12 +5,13 @@ use core::ffi::{c_char, c_int, c_void};
 use core::ptr;
 
 use dm_core::{Change, Minor, Text, try_box};
-use dm_proc_shim::{DeviceFile, File, Interrupted, Session, ShimError};
+use dm_proc_shim::{DeviceFile, File, Interrupted, Session, ShimError, Wait};
 
 use crate::disk::{self, Disk};
 use crate::disks::Follower;
 use crate::glue;
 use crate::host::{Kernel, Mapper};
+use crate::lock;
 use crate::module::module;
 
 /// One open of a file.
@@ -24,21 +25,21 @@ struct Opened {
     read: u64,
 }
 
-impl Opened {
-    /// Has the disks follow what was written.
-    ///
-    /// Disks come and go by `control` alone, or by the work item. A device's own file must leave
-    /// that to them: a disk that goes waits for all calls that are in its file.
-    fn follow(&self) -> Result<(), c_int> {
-        match self.disk {
-            Some(disk) => {
-                disk.refresh();
-                Ok(())
-            }
-            None => module().reconcile(Follower::Writer),
+/// Has the disks follow what was written.
+///
+/// Disks come and go by `control` alone, or by the work item. A device's own file must leave that to
+/// them: a disk that goes waits for all calls that are in its file.
+fn follow(disk: Option<&Disk>) -> Result<(), c_int> {
+    match disk {
+        Some(disk) => {
+            disk.refresh();
+            Ok(())
         }
+        None => module().reconcile(Follower::Writer),
     }
+}
 
+impl Opened {
     /// A number that changes whenever there is news to read.
     fn news(&self) -> u64 {
         match self.session.file() {
@@ -59,10 +60,22 @@ impl Opened {
 
     fn carry_out(
         &mut self,
-        act: impl FnOnce(&mut Session<Kernel>, &Mapper) -> Result<(), ShimError>,
+        act: impl FnOnce(&mut Session<Kernel>, &Mapper, &mut Wait<'_, Kernel>) -> Result<(), ShimError>,
     ) -> c_int {
-        let done = act(&mut self.session, module().mapper());
-        let followed = self.follow();
+        let disk = self.disk;
+        let take_turn = || disk.is_none().then(|| lock::hold(lock::CONTROL));
+        let (mut turn, mut followed) = (take_turn(), Ok(()));
+        let mut wait_for = |change: &Change<Kernel>| {
+            // Nobody else is held up meanwhile.
+            followed = followed.and(follow(disk));
+            turn = None;
+            let waited = wait(change);
+            turn = take_turn();
+            waited
+        };
+        let done = act(&mut self.session, module().mapper(), &mut wait_for);
+        followed = followed.and(follow(disk));
+        drop(turn);
         match (done, followed) {
             (Ok(()), Ok(())) => 0,
             (Ok(()), Err(error)) => error.wrapping_neg(),
@@ -122,7 +135,7 @@ unsafe extern "C" fn dmrs_rs_file_write(
     // SAFETY: as C promises.
     let (opened, bytes) =
         unsafe { (&mut *opened.cast::<Opened>(), core::slice::from_raw_parts(bytes, length)) };
-    opened.carry_out(|session, mapper| session.write(mapper, bytes, &mut wait))
+    opened.carry_out(|session, mapper, wait| session.write(mapper, bytes, wait))
 }
 
 /// # Safety
@@ -168,5 +181,5 @@ unsafe extern "C" fn dmrs_rs_file_close(opened: *mut c_void) {
     // SAFETY: it came from a box, in `dmrs_rs_file_open`.
     let mut opened = unsafe { Box::from_raw(opened.cast::<Opened>()) };
     // close(2) is told no error of a file's release: the device's file tells it to those who read.
-    opened.carry_out(|session, mapper| session.close(mapper, &mut wait));
+    opened.carry_out(|session, mapper, wait| session.close(mapper, wait));
 }
