@@ -9,7 +9,8 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, Read, Write as _};
 use std::path::Path;
-use std::thread::sleep;
+use std::sync::Barrier;
+use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
 use crate::FOLDER;
@@ -66,8 +67,52 @@ pub(crate) fn run() -> Result<(), Box<dyn Error>> {
     }
     drop(live);
     obey(cases::END)?;
+    for _ in 0..WRITES_AT_ONCE {
+        all += write_at_once()?;
+    }
     println!("{all} allocations refused");
     Ok(())
+}
+
+/// How often two write at once, for each allocation of one of them.
+const WRITES_AT_ONCE: usize = 20;
+
+/// Makes a device, with each allocation refused that this takes, while another thread makes one. Each is
+/// there if its maker was told so, and only then. Returns how many were refused.
+fn write_at_once() -> Result<u64, Box<dyn Error>> {
+    for n in 1.. {
+        let start = Barrier::new(2);
+        let (mine, finished, others) = thread::scope(|scope| -> Result<_, Box<dyn Error>> {
+            let other = scope.spawn(|| {
+                start.wait();
+                write("control", "create other")
+            });
+            let armed = arm(n, Whose::Own);
+            start.wait();
+            let mine = write("control", "create mine");
+            let finished = number(KNOB).map(|left| left != 0);
+            let disarmed = arm(0, Whose::Own);
+            let others = other.join().map_err(|_| "the other thread panicked")?;
+            armed.and(disarmed)?;
+            Ok((mine, finished?, others))
+        })?;
+        others.map_err(|error| format!("the other's device, beside allocation {n}: {error}"))?;
+        let devices = list(FOLDER)?;
+        let is_there = |name: &str| devices.iter().any(|device| device == name);
+        if !is_there("other") || is_there("mine") != mine.is_ok() {
+            return Err(format!("{mine:?} beside allocation {n}, but there are {devices:?}").into());
+        }
+        write("control", "remove other")?;
+        match mine {
+            Ok(()) => write("control", "remove mine")?,
+            Err(error) if error.raw_os_error() == Some(ENOMEM) => {}
+            Err(error) => return Err(error.into()),
+        }
+        if finished {
+            return Ok(n - 1);
+        }
+    }
+    unreachable!("n has no end");
 }
 
 fn refuse_each(case: &Case, whose: Whose, live: &Disk) -> Result<u64, Box<dyn Error>> {
