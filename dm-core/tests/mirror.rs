@@ -228,8 +228,10 @@ fn after_a_crash_only_dirty_regions_are_copied() {
     }
     after.add_disk("log", 8).fill(|byte| log[byte]);
     let device = load(&after, "foo", "0 2000 mirror disk 2 log 64 2 a 0 b 0");
+    let events = device.events();
     after.complete(0);
     assert_eq!(status(&device), "0 2000 mirror 2 a b 31/32 1 AA 3 disk log A");
+    assert!(device.events() > events, "who looked before the log was read looks again");
     let copy = after.pending();
     assert_eq!((copy.len(), copy[0].disk.as_str(), copy[0].sector), (1, "a", 128));
     after.complete_all();

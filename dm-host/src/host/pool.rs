@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
 use super::job::Job;
 
-/// As many threads as there is work for, up to a limit; the first starts with the first job.
+/// As many threads as there is work for, up to a limit. The first starts with the first job, and each
+/// ends when it had nothing to do for a while.
 ///
 /// The queue has no bound of its own, so that a thread that completes a job can submit another
 /// without waiting for itself. Its memory is bounded where requests come from: each front end
@@ -32,6 +34,9 @@ struct State {
 
 /// How many system calls may block at a time.
 const MAX_THREADS: usize = 16;
+
+/// For how long a thread waits for something to do.
+const IDLE: Duration = if cfg!(test) { Duration::from_millis(10) } else { Duration::from_secs(10) };
 
 impl Pool {
     pub(crate) fn new() -> Pool {
@@ -77,8 +82,12 @@ impl Shared {
                 return;
             } else {
                 state.idle += 1;
-                self.work.wait(&mut state);
+                let waited = self.work.wait_for(&mut state, IDLE);
                 state.idle -= 1;
+                if waited.timed_out() && state.jobs.is_empty() {
+                    state.threads -= 1;
+                    return;
+                }
             }
         }
     }
@@ -91,3 +100,6 @@ impl Drop for Pool {
         self.shared.work.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -218,6 +218,8 @@ impl MirrorMachine {
             News::None => {}
             News::Loaded => {
                 self.start();
+                // Only now it is known what is in sync, and it may be all there is to know.
+                self.event = true;
                 self.sweep.want(now);
                 if self.stopping {
                     self.stop();
