@@ -96,19 +96,20 @@ impl<H: Host> Pump<H> {
 
     /// The table has become live; `pass` is of its gate.
     pub(crate) fn resume(&self, table: &Arc<Table<H>>, host: &Arc<H>, minor: Minor, pass: Pass) {
-        {
+        let taken = {
             let mut inner = self.lock();
             inner.machine.resume(host.now());
             inner.suspending = false;
             inner.asked = None;
             inner.run = Some(Run { host: host.clone(), minor, pass });
-        }
-        self.pump(table);
+            inner.take_hands()
+        };
+        self.pump(table, taken);
     }
 
     /// Brings the machine's work to an end; the pass is dropped once it has.
     pub(crate) fn suspend(&self, table: &Arc<Table<H>>) {
-        {
+        let taken = {
             let mut inner = self.lock();
             let inner = &mut *inner;
             let Some(run) = &inner.run else {
@@ -118,21 +119,22 @@ impl<H: Host> Pump<H> {
                 inner.suspending = true;
                 inner.machine.suspend(run.host.now());
             }
-        }
-        self.pump(table);
+            inner.take_hands()
+        };
+        self.pump(table, taken);
     }
 
     /// Looks at the clock, and does what there is to do. Returns whether there was an event.
     pub(crate) fn settle(&self, table: &Arc<Table<H>>) -> bool {
-        let event = {
+        let (event, taken) = {
             let mut inner = self.lock();
             let inner = &mut *inner;
             if let Some(run) = &inner.run {
                 inner.machine.handle_time(run.host.now());
             }
-            core::mem::take(&mut inner.event)
+            (core::mem::take(&mut inner.event), inner.take_hands())
         };
-        self.pump(table);
+        self.pump(table, taken);
         event
     }
 
@@ -144,23 +146,21 @@ impl<H: Host> Pump<H> {
 
     /// Takes a request, whose sector counts from the beginning of the line; `pass` is its own.
     pub(crate) fn take(&self, table: &Arc<Table<H>>, mut bio: H::Bio, pass: Pass) {
-        let refused = {
+        let (refused, taken) = {
             let mut inner = self.lock();
             inner.begin_again(&pass);
             bio.carry(pass);
-            // Whoever pumps is not to come to an end without it.
-            inner.again |= inner.hands.is_none();
-            inner.incoming.push(bio)
+            (inner.incoming.push(bio), inner.take_hands())
         };
         if let Err(bio) = refused {
             bio.complete(Err(IoError::OutOfMemory));
         }
-        self.pump(table);
+        self.pump(table, taken);
     }
 
     /// A job has ended.
     pub(crate) fn ended(&self, table: &Arc<Table<H>>, job: JobId, result: Result<(), IoError>) {
-        {
+        let taken = {
             let mut inner = self.lock();
             let inner = &mut *inner;
             // Jobs are started by a machine that runs, and keep it from being quiet.
@@ -175,13 +175,15 @@ impl<H: Host> Pump<H> {
                 }
                 return;
             }
-        }
-        self.pump(table);
+            inner.take_hands()
+        };
+        self.pump(table, taken);
     }
 
-    /// Carries out what the machine wants done, until it wants nothing more.
-    fn pump(&self, table: &Arc<Table<H>>) {
-        let Some((mut hands, run)) = self.take_hands() else {
+    /// Carries out what the machine wants done, until it wants nothing more; whoever has not
+    /// [taken](Inner::take_hands) the hands leaves that to the one who has.
+    fn pump(&self, table: &Arc<Table<H>>, taken: Option<(Hands<H>, Run<H>)>) {
+        let Some((mut hands, run)) = taken else {
             return;
         };
         for _ in 0..ROUNDS {
@@ -198,16 +200,6 @@ impl<H: Host> Pump<H> {
         }
         self.lock().hands = Some(hands);
         run.host.notify(run.minor);
-    }
-
-    fn take_hands(&self) -> Option<(Hands<H>, Run<H>)> {
-        let mut inner = self.lock();
-        let run = inner.run.clone()?;
-        let hands = inner.hands.take();
-        if hands.is_none() {
-            inner.again = true;
-        }
-        Some((hands?, run))
     }
 
     /// Puts the bios back, unless there is more to do: then they are returned.
@@ -236,6 +228,17 @@ impl<H: Host> Pump<H> {
 }
 
 impl<H: Host> Inner<H> {
+    /// What it takes to pump, unless somebody does. In the same turn of the lock as what there is to do
+    /// was left in: so it is seen, by one of them, before the machine comes to its end.
+    fn take_hands(&mut self) -> Option<(Hands<H>, Run<H>)> {
+        let run = self.run.clone()?;
+        let hands = self.hands.take();
+        if hands.is_none() {
+            self.again = true;
+        }
+        Some((hands?, run))
+    }
+
     fn end(&mut self) -> Option<Run<H>> {
         let finished = self.run.take();
         self.ended = finished.as_ref().map(|run| (run.host.clone(), run.minor));
